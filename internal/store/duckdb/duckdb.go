@@ -1,0 +1,185 @@
+// Package duckdb is the SQL engine over a case's tables: DuckDB in process. Every published
+// table is a view of the same name over exactly the files its manifest lists, so a query never
+// sees a version that is half written. The engine writes query results as new Parquet files
+// and holds no data of its own; it is opened on an empty in-memory database and may read and
+// write only inside the case folder.
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	duck "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/unspoof/unspoof/internal/store"
+)
+
+// Options bound what the engine may use.
+type Options struct {
+	Threads  int      // 0: as many as the machine has
+	MemoryMB int64    // 0: 3072
+	ReadDirs []string // folders outside the case that may be read
+}
+
+// Engine answers SQL over the published tables of one case.
+type Engine struct {
+	DB   *sql.DB
+	c    *store.Case
+	seen map[string]string // table -> version its view shows
+	temp string
+}
+
+// Open starts an engine and makes a view of every published table.
+func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
+	temp, err := os.MkdirTemp(c.Dir, ".engine-*")
+	if err != nil {
+		return nil, err
+	}
+	connector, err := duck.NewConnector("", nil)
+	if err != nil {
+		os.RemoveAll(temp)
+		return nil, err
+	}
+	e := &Engine{DB: sql.OpenDB(connector), c: c, seen: map[string]string{}, temp: temp}
+	if opt.MemoryMB == 0 {
+		opt.MemoryMB = 3072
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	allowed := []string{Literal(dir)}
+	for _, d := range opt.ReadDirs {
+		allowed = append(allowed, Literal(d))
+	}
+	settings := []string{
+		fmt.Sprintf("SET memory_limit = '%dMB'", opt.MemoryMB),
+		"SET temp_directory = " + Literal(temp),
+		"SET TimeZone = 'UTC'",
+		"SET allowed_directories = [" + strings.Join(allowed, ", ") + "]",
+		"SET enable_external_access = false",
+		"SET autoinstall_known_extensions = false",
+		"SET autoload_known_extensions = false",
+	}
+	if opt.Threads > 0 {
+		settings = append(settings, fmt.Sprintf("SET threads = %d", opt.Threads))
+	}
+	for _, s := range settings {
+		if _, err := e.DB.ExecContext(ctx, s); err != nil {
+			return nil, errors.Join(fmt.Errorf("engine: %s: %w", s, err), e.Close())
+		}
+	}
+	if err := e.Refresh(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// Close stops the engine and removes its temporary files.
+func (e *Engine) Close() error { return errors.Join(e.DB.Close(), os.RemoveAll(e.temp)) }
+
+// Refresh makes the views show what is published now.
+func (e *Engine) Refresh(ctx context.Context) error {
+	tables, err := e.c.Tables()
+	if err != nil {
+		return err
+	}
+	now := map[string]bool{}
+	for _, m := range tables {
+		now[m.Table] = true
+		if err := e.Show(ctx, m); err != nil {
+			return err
+		}
+	}
+	for name := range e.seen {
+		if !now[name] {
+			if _, err := e.DB.ExecContext(ctx, "DROP VIEW IF EXISTS "+Ident(name)); err != nil {
+				return err
+			}
+			delete(e.seen, name)
+		}
+	}
+	return nil
+}
+
+// Show makes or replaces the view of one table version.
+func (e *Engine) Show(ctx context.Context, m store.Manifest) error {
+	if e.seen[m.Table] == m.Version {
+		return nil
+	}
+	from, err := e.relation(m)
+	if err != nil {
+		return err
+	}
+	if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE VIEW "+Ident(m.Table)+" AS "+from); err != nil {
+		return fmt.Errorf("table %q version %.12s: %w", m.Table, m.Version, err)
+	}
+	e.seen[m.Table] = m.Version
+	return nil
+}
+
+func (e *Engine) relation(m store.Manifest) (string, error) {
+	if len(m.Files) == 0 { // a table with columns and no row
+		cols := make([]string, len(m.Columns))
+		for i, c := range m.Columns {
+			cols[i] = "NULL::" + c.Type + " AS " + Ident(c.Name)
+		}
+		return "SELECT " + strings.Join(cols, ", ") + " WHERE false", nil
+	}
+	paths := e.c.Paths(m)
+	for i, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return "", err
+		}
+		paths[i] = Literal(abs)
+	}
+	return "SELECT * FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning=false)", nil
+}
+
+// Write runs a query and writes its rows, in order, as one Parquet file. It gives the row
+// count and the result's columns.
+func (e *Engine) Write(ctx context.Context, query, path string) (rows int64, cols []store.Column, err error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return 0, nil, err
+	}
+	res, err := e.DB.ExecContext(ctx, "COPY (\n"+query+"\n) TO "+Literal(abs)+" (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 122880)")
+	if err != nil {
+		return 0, nil, err
+	}
+	if rows, err = res.RowsAffected(); err != nil {
+		return 0, nil, err
+	}
+	cols, err = e.Columns(ctx, "SELECT * FROM read_parquet("+Literal(abs)+")")
+	return rows, cols, err
+}
+
+// Columns describes a query's result.
+func (e *Engine) Columns(ctx context.Context, query string) ([]store.Column, error) {
+	r, err := e.DB.QueryContext(ctx, "SELECT column_name, column_type FROM (DESCRIBE "+query+")")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var cols []store.Column
+	for r.Next() {
+		var c store.Column
+		if err := r.Scan(&c.Name, &c.Type); err != nil {
+			return nil, err
+		}
+		cols = append(cols, c)
+	}
+	return cols, r.Err()
+}
+
+// Literal quotes a string as an SQL literal.
+func Literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// Ident quotes a name as an SQL identifier.
+func Ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

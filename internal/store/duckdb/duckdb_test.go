@@ -1,0 +1,149 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/unspoof/unspoof/internal/store"
+)
+
+func newCase(t *testing.T) *store.Case {
+	t.Helper()
+	c, err := store.Create(filepath.Join(t.TempDir(), "case"), store.Config{ID: "t", Name: "t", TimeZone: "Europe/London", Created: time.Unix(0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func publish(t *testing.T, c *store.Case, e *Engine, table, query, stepVersion string, record store.Recorder) store.Manifest {
+	t.Helper()
+	ctx := context.Background()
+	s, err := c.Stage(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Discard()
+	rows, cols, err := e.Write(ctx, query, filepath.Join(s.Dir, "part-00000.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Publish(ctx, store.Manifest{Kind: store.KindFinding, Step: "test", StepVersion: stepVersion, Columns: cols,
+		Files: []store.File{{Name: "part-00000.parquet", Rows: rows}}}, record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestPublishedVersionIsWhatReadersSee(t *testing.T) {
+	ctx := context.Background()
+	c := newCase(t)
+	e, err := Open(ctx, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ledger := map[string]string{}
+	record := func(_ context.Context, m store.Manifest, sum string) error { ledger[m.Table] = sum; return nil }
+
+	publish(t, c, e, `odd "name'`, "SELECT i AS n FROM range(5) t(i)", "1", record)
+	if err := e.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	sum := func() (n int) {
+		t.Helper()
+		if err := e.DB.QueryRow(`SELECT sum(n)::INTEGER FROM "odd ""name'"`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if got := sum(); got != 10 {
+		t.Fatalf("sum = %d, want 10", got)
+	}
+	m2 := publish(t, c, e, `odd "name'`, "SELECT i AS n FROM range(6) t(i)", "2", record)
+	if got := sum(); got != 10 {
+		t.Fatalf("before refresh: sum = %d, want the old version's 10", got)
+	}
+	if err := e.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := sum(); got != 15 {
+		t.Fatalf("after refresh: sum = %d, want 15", got)
+	}
+
+	// A crash after the entry and before the rename: the old manifest is still served.
+	old, err := c.Versions(`odd "name'`)
+	if err != nil || len(old) != 2 {
+		t.Fatalf("versions: %d, %v", len(old), err)
+	}
+	served := filepath.Join(c.Dir, "tables", `odd "name'`, "manifest.json")
+	for _, v := range old {
+		if v.Version != m2.Version {
+			text, _ := os.ReadFile(filepath.Join(c.Dir, "tables", v.Table, v.Version, "manifest.json"))
+			if err := store.WriteFile(served, text, 0o440); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := c.Stage(`odd "name'`); err != nil { // and a stage left behind
+		t.Fatal(err)
+	}
+	did, err := c.Recover(func(table string) (string, bool) { s, ok := ledger[table]; return s, ok })
+	if err != nil || len(did) != 2 {
+		t.Fatalf("recover did %q, %v", did, err)
+	}
+	if got, err := c.Table(`odd "name'`); err != nil || got.Version != m2.Version {
+		t.Fatalf("recovered version %.8s, %v; want %.8s", got.Version, err, m2.Version)
+	}
+}
+
+func TestNothingIsServedWithoutItsEntry(t *testing.T) {
+	ctx := context.Background()
+	c := newCase(t)
+	e, err := Open(ctx, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	s, err := c.Stage("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Discard()
+	rows, cols, err := e.Write(ctx, "SELECT 1 AS n", filepath.Join(s.Dir, "p.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("disk full")
+	_, err = s.Publish(ctx, store.Manifest{Columns: cols, Files: []store.File{{Name: "p.parquet", Rows: rows}}},
+		func(context.Context, store.Manifest, string) error { return full })
+	if !errors.Is(err, full) {
+		t.Fatalf("publish: %v, want the recorder's error", err)
+	}
+	if _, err := c.Table("x"); !errors.Is(err, store.ErrNoTable) {
+		t.Fatalf("table: %v, want ErrNoTable", err)
+	}
+}
+
+func TestEngineStaysInsideTheCase(t *testing.T) {
+	ctx := context.Background()
+	c := newCase(t)
+	e, err := Open(ctx, c, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	outside := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.WriteFile(outside, []byte("a\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := e.DB.QueryRow("SELECT count(*) FROM read_csv(" + Literal(outside) + ")").Scan(&n); err == nil {
+		t.Fatal("the engine read a file outside the case")
+	}
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Recorder writes the ledger entry of a publication. It is called when the version's files
+// are safe on disk and before readers see them; when it fails nothing is published.
+type Recorder func(ctx context.Context, m Manifest, manifestSHA256 string) error
+
+// Stage is a table version being written: a folder that no reader looks into. Give it its
+// files, then call [Stage.Publish], or [Stage.Discard] it.
+type Stage struct {
+	Dir  string
+	c    *Case
+	name string
+}
+
+// Stage begins a new version of a table.
+func (c *Case) Stage(table string) (*Stage, error) {
+	if strings.ContainsAny(table, "/\\\x00") || strings.HasPrefix(table, ".") || table == "" {
+		return nil, fmt.Errorf("table name %q cannot be a folder name", table)
+	}
+	if err := os.MkdirAll(c.tableDir(table), 0o750); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(c.tableDir(table), ".stage-*")
+	if err != nil {
+		return nil, err
+	}
+	return &Stage{Dir: dir, c: c, name: table}, nil
+}
+
+// Discard removes the stage. It is safe to call after Publish.
+func (s *Stage) Discard() { os.RemoveAll(s.Dir) }
+
+// Publish hashes the stage's files (m.Files names them in order with their row counts),
+// completes the manifest, records it and makes it the table's published version.
+func (s *Stage) Publish(ctx context.Context, m Manifest, record Recorder) (Manifest, error) {
+	m.Format, m.Table = 1, s.name
+	m.Version = m.VersionOf()
+	m.Files = append([]File(nil), m.Files...)
+	m.Rows = 0
+	for i := range m.Files {
+		f := &m.Files[i]
+		sum, size, err := syncAndHash(filepath.Join(s.Dir, f.Name))
+		if err != nil {
+			return Manifest{}, err
+		}
+		f.SHA256, f.Size = sum, size
+		m.Rows += f.Rows
+	}
+	text, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := WriteFile(filepath.Join(s.Dir, "manifest.json"), append(text, '\n'), 0o440); err != nil {
+		return Manifest{}, err
+	}
+	home := filepath.Join(s.c.tableDir(s.name), m.Version)
+	// The same version computed again (a table built anew after its files were lost or
+	// damaged) takes the place of the old folder.
+	if err := os.RemoveAll(home); err != nil {
+		return Manifest{}, err
+	}
+	if err := errors.Join(os.Chmod(s.Dir, 0o750), os.Rename(s.Dir, home)); err != nil {
+		return Manifest{}, err
+	}
+	if err := SyncDir(filepath.Dir(home)); err != nil {
+		return Manifest{}, err
+	}
+	if err := s.c.serve(ctx, s.name, m.Version, record); err != nil {
+		return Manifest{}, err
+	}
+	return m, nil
+}
+
+// serve records a finished version and makes it the published one.
+func (c *Case) serve(ctx context.Context, table, version string, record Recorder) error {
+	path := filepath.Join(c.tableDir(table), version, "manifest.json")
+	m, sum, err := readManifest(path)
+	if err != nil {
+		return err
+	}
+	if record != nil {
+		if err := record(ctx, m, sum); err != nil {
+			return fmt.Errorf("table %q is not published, its ledger entry could not be written: %w", table, err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return WriteFile(filepath.Join(c.tableDir(table), "manifest.json"), text, 0o440)
+}
+
+// Withdraw stops serving a table, after its record is written.
+func (c *Case) Withdraw(ctx context.Context, table string, record func(context.Context) error) error {
+	if err := record(ctx); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(c.tableDir(table), "manifest.json")); err != nil {
+		return err
+	}
+	return SyncDir(c.tableDir(table))
+}
+
+// Recorded tells what the ledger last said of a table: the manifest hash of its last
+// publication, or ok=false when it was never published or was withdrawn.
+type Recorded func(table string) (manifestSHA256 string, ok bool)
+
+// Recover puts the tables folder in order after a crash; call it with the case locked. A
+// version that was recorded but not yet served is served; stages, and finished versions that
+// were never recorded, are removed. It says what it did.
+func (c *Case) Recover(recorded Recorded) (did []string, err error) {
+	tables, err := os.ReadDir(filepath.Join(c.Dir, "tables"))
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tables {
+		if !t.IsDir() {
+			continue
+		}
+		said, err := c.recoverTable(t.Name(), recorded)
+		if err != nil {
+			return did, err
+		}
+		did = append(did, said...)
+	}
+	return did, nil
+}
+
+func (c *Case) recoverTable(table string, recorded Recorded) (did []string, err error) {
+	dir := c.tableDir(table)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	_, served, err := readManifest(filepath.Join(dir, "manifest.json"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		served = "" // unreadable: the recorded version takes its place below, if it is there
+	}
+	want, isRecorded := recorded(table)
+	if !isRecorded && served != "" {
+		if err := os.Remove(filepath.Join(dir, "manifest.json")); err != nil {
+			return nil, err
+		}
+		did = append(did, fmt.Sprintf("table %s: withdrawn, as the ledger says", table))
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case strings.HasPrefix(e.Name(), ".stage-"), strings.HasPrefix(e.Name(), ".write-"):
+			if err := os.RemoveAll(path); err != nil {
+				return did, err
+			}
+			did = append(did, fmt.Sprintf("table %s: removed an unfinished version", table))
+		case e.IsDir() && isRecorded && served != want:
+			if _, sum, err := readManifest(filepath.Join(path, "manifest.json")); err == nil && sum == want {
+				if err := c.serve(context.Background(), table, e.Name(), nil); err != nil {
+					return did, err
+				}
+				did = append(did, fmt.Sprintf("table %s: finished publishing version %.12s", table, e.Name()))
+			}
+		}
+	}
+	return did, nil
+}
+
+// Versions lists the finished versions of a table that are on disk, published or not.
+func (c *Case) Versions(table string) ([]Manifest, error) {
+	paths, err := filepath.Glob(filepath.Join(c.tableDir(table), "*", "manifest.json"))
+	if err != nil {
+		return nil, err
+	}
+	var list []Manifest
+	for _, p := range paths {
+		m, _, err := readManifest(p)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+func syncAndHash(path string) (sum string, size int64, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return "", 0, err
+	}
+	h := sha256.New()
+	if size, err = io.Copy(h, f); err != nil {
+		return "", 0, err
+	}
+	if err := f.Chmod(0o440); err != nil {
+		return "", 0, err
+	}
+	return hex.EncodeToString(h.Sum(nil)), size, nil
+}
