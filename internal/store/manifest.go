@@ -132,6 +132,9 @@ func SourceTableName(id casefile.SourceID, table string) string {
 // DamageTableName is the name of a source's damage table.
 func DamageTableName(id casefile.SourceID) string { return "source." + id.Short() + ".%damage" }
 
+// StatementTableName is the name of the table of a source's statements that are not rows.
+func StatementTableName(id casefile.SourceID) string { return "source." + id.Short() + ".%statements" }
+
 func (c *Case) tableDir(name string) string { return filepath.Join(c.Dir, "tables", name) }
 
 // readManifest gives the manifest and the SHA-256 of its bytes.

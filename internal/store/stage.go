@@ -20,33 +20,30 @@ type Recorder func(ctx context.Context, m Manifest, manifestSHA256 string) error
 // Stage is a table version being written: a folder that no reader looks into. Give it its
 // files, then call [Stage.Publish], or [Stage.Discard] it.
 type Stage struct {
-	Dir  string
-	c    *Case
-	name string
+	Dir string
+	c   *Case
 }
 
-// Stage begins a new version of a table.
-func (c *Case) Stage(table string) (*Stage, error) {
-	if strings.ContainsAny(table, "/\\\x00") || strings.HasPrefix(table, ".") || table == "" {
-		return nil, fmt.Errorf("table name %q cannot be a folder name", table)
-	}
-	if err := os.MkdirAll(c.tableDir(table), 0o750); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp(c.tableDir(table), ".stage-*")
+// Stage begins a new version of a table. Its name may still be unknown: a source table is
+// named by its source's hash, which is known once the whole source has been read.
+func (c *Case) Stage() (*Stage, error) {
+	dir, err := os.MkdirTemp(filepath.Join(c.Dir, "tables"), ".stage-*")
 	if err != nil {
 		return nil, err
 	}
-	return &Stage{Dir: dir, c: c, name: table}, nil
+	return &Stage{Dir: dir, c: c}, nil
 }
 
 // Discard removes the stage. It is safe to call after Publish.
 func (s *Stage) Discard() { os.RemoveAll(s.Dir) }
 
 // Publish hashes the stage's files (m.Files names them in order with their row counts),
-// completes the manifest, records it and makes it the table's published version.
+// completes the manifest, records it and makes it the published version of table m.Table.
 func (s *Stage) Publish(ctx context.Context, m Manifest, record Recorder) (Manifest, error) {
-	m.Format, m.Table = 1, s.name
+	if strings.ContainsAny(m.Table, "/\\\x00") || strings.HasPrefix(m.Table, ".") || m.Table == "" || len(m.Table) > 255 {
+		return Manifest{}, fmt.Errorf("table name %q cannot be a folder name", m.Table)
+	}
+	m.Format = 1
 	m.Version = m.VersionOf()
 	m.Files = append([]File(nil), m.Files...)
 	m.Rows = 0
@@ -66,7 +63,10 @@ func (s *Stage) Publish(ctx context.Context, m Manifest, record Recorder) (Manif
 	if err := WriteFile(filepath.Join(s.Dir, "manifest.json"), append(text, '\n'), 0o440); err != nil {
 		return Manifest{}, err
 	}
-	home := filepath.Join(s.c.tableDir(s.name), m.Version)
+	home := filepath.Join(s.c.tableDir(m.Table), m.Version)
+	if err := os.MkdirAll(filepath.Dir(home), 0o750); err != nil {
+		return Manifest{}, err
+	}
 	// The same version computed again (a table built anew after its files were lost or
 	// damaged) takes the place of the old folder.
 	if err := os.RemoveAll(home); err != nil {
@@ -78,7 +78,7 @@ func (s *Stage) Publish(ctx context.Context, m Manifest, record Recorder) (Manif
 	if err := SyncDir(filepath.Dir(home)); err != nil {
 		return Manifest{}, err
 	}
-	if err := s.c.serve(ctx, s.name, m.Version, record); err != nil {
+	if err := s.c.serve(ctx, m.Table, m.Version, record); err != nil {
 		return Manifest{}, err
 	}
 	return m, nil
@@ -127,6 +127,13 @@ func (c *Case) Recover(recorded Recorded) (did []string, err error) {
 		return nil, err
 	}
 	for _, t := range tables {
+		if strings.HasPrefix(t.Name(), ".stage-") {
+			if err := os.RemoveAll(filepath.Join(c.Dir, "tables", t.Name())); err != nil {
+				return did, err
+			}
+			did = append(did, "removed an unfinished table version")
+			continue
+		}
 		if !t.IsDir() {
 			continue
 		}
@@ -159,11 +166,10 @@ func (c *Case) recoverTable(table string, recorded Recorded) (did []string, err 
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		switch {
-		case strings.HasPrefix(e.Name(), ".stage-"), strings.HasPrefix(e.Name(), ".write-"):
+		case strings.HasPrefix(e.Name(), ".write-"):
 			if err := os.RemoveAll(path); err != nil {
 				return did, err
 			}
-			did = append(did, fmt.Sprintf("table %s: removed an unfinished version", table))
 		case e.IsDir() && isRecorded && served != want:
 			if _, sum, err := readManifest(filepath.Join(path, "manifest.json")); err == nil && sum == want {
 				if err := c.serve(context.Background(), table, e.Name(), nil); err != nil {

@@ -23,7 +23,7 @@ func newCase(t *testing.T) *store.Case {
 func publish(t *testing.T, c *store.Case, e *Engine, table, query, stepVersion string, record store.Recorder) store.Manifest {
 	t.Helper()
 	ctx := context.Background()
-	s, err := c.Stage(table)
+	s, err := c.Stage()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func publish(t *testing.T, c *store.Case, e *Engine, table, query, stepVersion s
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.Publish(ctx, store.Manifest{Kind: store.KindFinding, Step: "test", StepVersion: stepVersion, Columns: cols,
+	m, err := s.Publish(ctx, store.Manifest{Table: table, Kind: store.KindFinding, Step: "test", StepVersion: stepVersion, Columns: cols,
 		Files: []store.File{{Name: "part-00000.parquet", Rows: rows}}}, record)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestPublishedVersionIsWhatReadersSee(t *testing.T) {
 			}
 		}
 	}
-	if _, err := c.Stage(`odd "name'`); err != nil { // and a stage left behind
+	if _, err := c.Stage(); err != nil { // and a stage left behind
 		t.Fatal(err)
 	}
 	did, err := c.Recover(func(table string) (string, bool) { s, ok := ledger[table]; return s, ok })
@@ -110,7 +110,7 @@ func TestNothingIsServedWithoutItsEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	s, err := c.Stage("x")
+	s, err := c.Stage()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestNothingIsServedWithoutItsEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("disk full")
-	_, err = s.Publish(ctx, store.Manifest{Columns: cols, Files: []store.File{{Name: "p.parquet", Rows: rows}}},
+	_, err = s.Publish(ctx, store.Manifest{Table: "x", Columns: cols, Files: []store.File{{Name: "p.parquet", Rows: rows}}},
 		func(context.Context, store.Manifest, string) error { return full })
 	if !errors.Is(err, full) {
 		t.Fatalf("publish: %v, want the recorder's error", err)

@@ -1,0 +1,135 @@
+// Package dump is the seam between the formats a seizure is found in and everything that
+// uses its rows. A reader (one folder each: mysqldump, delimited) turns one stream of bytes
+// into tables, batches of rows and damage, and hands them to a [Sink]. It never interprets a
+// value: a batch holds the original bytes, and for every cell where they lie and how they are
+// quoted ([Field]); [Cell] and its methods decode them.
+//
+// Promises every reader keeps, checked by the conformance suite in dumptest:
+//   - every row has the ordinal of its place in its table (from 1, damaged rows counted) and
+//     the byte offset at which [ReadRow] of the same reader finds it again;
+//   - every byte that should have been a row and could not be read lies in exactly one
+//     [Damage], which says where and why and for how many rows it stands;
+//   - memory is bounded by the segment size and the longest row, whatever the file's size;
+//   - cancelling the context ends the reading soon.
+//
+// Reading order: dump.go (the seam), cell.go (decoding), charset.go.
+package dump
+
+import "github.com/unspoof/unspoof/internal/casefile"
+
+// Kind is what a source's declared type amounts to in a source table.
+type Kind uint8
+
+// The kinds, and the Parquet type each becomes: see docs/formats/case-folder.md.
+const (
+	Text Kind = iota
+	Int
+	Uint
+	Decimal
+	Float
+	Date
+	DateTime
+	Binary
+)
+
+// Column is one column as the source declares it.
+type Column struct {
+	Name             string
+	Kind             Kind
+	Precision, Scale int    // of Decimal
+	Declared         string // the source's own words for the type
+}
+
+// Table is one table as the source declares it. A reader gives each table one *Table and
+// never changes it after the first batch.
+type Table struct {
+	Name    string
+	Columns []Column
+	Charset Charset // of the text in its batches
+}
+
+// Form says how a cell is written.
+type Form uint8
+
+// The forms.
+const (
+	Null    Form = iota // NULL, or a field that is missing
+	Bare                // a number or word outside quotes
+	Quoted              // text that stands for itself
+	Escaped             // text with backslash escapes or doubled quotes
+	Hex                 // hexadecimal digits
+	Bits                // binary digits
+	Expr                // an expression that is not a literal: kept as text, always a misfit
+	Doubled             // text in double quotes in which a doubled quote is one (RFC 4180)
+)
+
+// Field is where one cell lies in its batch's text: 8 bytes, because a batch has millions.
+type Field struct {
+	start uint32
+	size  uint32 // form in the upper three bits, length below
+}
+
+// MaxSegment is the largest batch text, and so the longest row: field lengths have 29 bits.
+const MaxSegment = 1<<29 - 1
+
+// NewField makes a field; start and length are below MaxSegment.
+func NewField(start, length int, form Form) Field {
+	return Field{uint32(start), uint32(length) | uint32(form)<<29}
+}
+
+// Form tells how the cell is written.
+func (f Field) Form() Form { return Form(f.size >> 29) }
+
+// In gives the cell's bytes as they stand in text.
+func (f Field) In(text []byte) []byte { return text[f.start : f.start+f.size&MaxSegment] }
+
+// Batch is a run of rows of one table in source order. The sink owns it and its Text until
+// it calls Release.
+type Batch struct {
+	Table    *Table
+	FirstRow int64   // ordinal of the first row
+	Rows     []Row   // in order, ordinals rising by one
+	Fields   []Field // len(Rows) * len(Table.Columns), row after row
+	Text     []byte
+	Release  func() // may be nil
+}
+
+// Row is the place of one row of a batch.
+type Row struct {
+	Offset int64 // in the source
+}
+
+// Cells are the fields of row i of the batch.
+func (b *Batch) Cells(i int) []Field {
+	n := len(b.Table.Columns)
+	return b.Fields[i*n : (i+1)*n]
+}
+
+// Damage is a stretch of the source that could not be read, or a remark about one (Rows 0).
+type Damage struct {
+	Table  string // empty outside any table
+	Row    int64  // ordinal of the first damaged row; 0 outside any table
+	Offset int64
+	Length int64
+	Rows   int64 // how many rows it stands for, at least
+	Reason string
+}
+
+// Statement is something a source holds beside rows and that can be evidence: a table's
+// definition, a trigger, a routine, a view.
+type Statement struct {
+	Offset int64
+	Text   []byte
+}
+
+// Sink takes what a reader finds, in source order. An error it returns ends the reading.
+type Sink interface {
+	Rows(*Batch) error
+	Damage(Damage) error
+	Statement(Statement) error
+}
+
+// Where is the damage's place for messages.
+func (d Damage) Where(source string) casefile.Where {
+	return casefile.Where{Source: source, Table: d.Table, Row: d.Row, Offset: d.Offset, HasOffset: true}
+}

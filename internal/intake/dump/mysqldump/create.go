@@ -1,0 +1,146 @@
+package mysqldump
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/unspoof/unspoof/internal/intake/dump"
+)
+
+// parseCreate reads a CREATE TABLE statement's name and columns.
+func parseCreate(text []byte) (*dump.Table, error) {
+	i := len("CREATE TABLE")
+	i = skipSpace(text, i)
+	if hasPrefixFold(text[i:], "IF NOT EXISTS") {
+		i = skipSpace(text, i+len("IF NOT EXISTS"))
+	}
+	name, i, ok := identifier(text, i)
+	for ok && i < len(text) && text[i] == '.' {
+		name, i, ok = identifier(text, i+1)
+	}
+	if !ok {
+		return nil, errors.New("it names no table")
+	}
+	i = skipSpace(text, i)
+	if i >= len(text) || text[i] != '(' {
+		return nil, fmt.Errorf("table %q has no column list", name)
+	}
+	t := &dump.Table{Name: name}
+	for _, item := range splitItems(text[i+1:]) {
+		col, next, ok := identifier(item, skipSpace(item, 0))
+		if !ok {
+			continue
+		}
+		if item[skipSpace(item, 0)] != '`' && item[skipSpace(item, 0)] != '"' && isKeyword(col) {
+			continue
+		}
+		c := columnType(string(item[next:]))
+		c.Name = col
+		t.Columns = append(t.Columns, c)
+	}
+	if len(t.Columns) == 0 {
+		return nil, fmt.Errorf("table %q has no columns", name)
+	}
+	return t, nil
+}
+
+// splitItems cuts the body of a column list at its top-level commas, up to the closing
+// parenthesis.
+func splitItems(b []byte) (items [][]byte) {
+	depth, start := 0, 0
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '(':
+			depth++
+		case ')':
+			if depth == 0 {
+				return append(items, b[start:i])
+			}
+			depth--
+		case ',':
+			if depth == 0 {
+				items = append(items, b[start:i])
+				start = i + 1
+			}
+		case '\'', '`', '"':
+			for i++; i < len(b) && b[i] != c; i++ {
+				if b[i] == '\\' && c == '\'' {
+					i++
+				}
+			}
+		}
+	}
+	return append(items, b[start:])
+}
+
+// isKeyword tells a key or constraint from a column.
+func isKeyword(word string) bool {
+	switch strings.ToUpper(word) {
+	case "PRIMARY", "KEY", "UNIQUE", "CONSTRAINT", "FULLTEXT", "SPATIAL", "INDEX", "CHECK", "FOREIGN", "PERIOD":
+		return true
+	}
+	return false
+}
+
+// columnType reads a column's declared type. Types with no better home are text.
+func columnType(declared string) dump.Column {
+	s := strings.ToLower(strings.TrimSpace(declared))
+	end := strings.IndexFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' && (r < '0' || r > '9') })
+	if end < 0 {
+		end = len(s)
+	}
+	word, rest := s[:end], strings.TrimSpace(s[end:])
+	c := dump.Column{Declared: word}
+	var args string
+	if strings.HasPrefix(rest, "(") {
+		// An ENUM's values may hold parentheses; only numbers matter here.
+		if j := strings.IndexByte(rest, ')'); j > 0 {
+			args = rest[1:j]
+			rest = rest[j+1:]
+		}
+	}
+	unsigned := strings.Contains(before(rest, "comment"), "unsigned")
+	switch word {
+	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year", "bit", "bool", "boolean", "serial":
+		c.Kind = dump.Int
+		if unsigned && word == "bigint" || word == "serial" {
+			c.Kind = dump.Uint
+		}
+		if word == "bit" {
+			c.Declared = "bit"
+			if n, _ := strconv.Atoi(args); n == 64 {
+				c.Kind = dump.Uint
+			}
+		}
+	case "decimal", "numeric", "dec", "fixed":
+		c.Kind = dump.Decimal
+		c.Precision = 10
+		p, sc, _ := strings.Cut(args, ",")
+		if n, err := strconv.Atoi(strings.TrimSpace(p)); err == nil {
+			c.Precision = n
+		}
+		c.Scale, _ = strconv.Atoi(strings.TrimSpace(sc)) // absent: zero
+		if c.Precision > 18 || c.Scale > c.Precision {
+			c.Kind = dump.Text
+		}
+	case "float", "double", "real":
+		c.Kind = dump.Float
+	case "date":
+		c.Kind = dump.Date
+	case "datetime", "timestamp":
+		c.Kind = dump.DateTime
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob",
+		"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection":
+		c.Kind = dump.Binary
+	}
+	return c
+}
+
+func before(s, mark string) string {
+	if i := strings.Index(s, mark); i >= 0 {
+		return s[:i]
+	}
+	return s
+}

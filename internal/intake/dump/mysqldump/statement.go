@@ -1,0 +1,361 @@
+package mysqldump
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/unspoof/unspoof/internal/intake/dump"
+)
+
+// statement reads one statement, comment or run of white space at p.pos.
+func (p *reader) statement() error {
+	b := p.buf
+	i := skipSpace(b, p.pos)
+	for i < len(b) && b[i] == ';' { // an empty statement
+		i = skipSpace(b, i+1)
+	}
+	p.pos = i
+	if i == len(b) {
+		return errMore
+	}
+	rest := b[i:]
+	if len(rest) < 16 && !p.eof {
+		return errMore
+	}
+	switch {
+	case bytes.HasPrefix(rest, []byte("-- ")), bytes.HasPrefix(rest, []byte("--\n")), bytes.HasPrefix(rest, []byte("--\r")), rest[0] == '#':
+		return p.lineComment(rest)
+	case bytes.HasPrefix(rest, []byte("/*M!999999\\-")), bytes.HasPrefix(rest, []byte("/*")) && !bytes.HasPrefix(rest, []byte("/*!")) && !bytes.HasPrefix(rest, []byte("/*M!")):
+		end := bytes.Index(rest, []byte("*/"))
+		if end < 0 {
+			return p.unfinished()
+		}
+		p.pos += end + 2
+		return nil
+	case p.delimiter == ";" && (hasPrefixFold(rest, "INSERT") || hasPrefixFold(rest, "REPLACE")):
+		return p.insert()
+	case hasPrefixFold(rest, "DELIMITER "):
+		line := bytes.IndexByte(rest, '\n')
+		if line < 0 && !p.eof {
+			return errMore
+		}
+		if line < 0 {
+			line = len(rest)
+		}
+		p.delimiter = strings.TrimSpace(string(rest[len("DELIMITER "):line]))
+		if p.delimiter == "" {
+			p.delimiter = ";"
+		}
+		p.pos += line
+		return nil
+	case startsStatement(rest) != yes && p.delimiter == ";":
+		if err := p.flush(); err != nil {
+			return err
+		}
+		p.startDamage(i, fmt.Sprintf("%q is not the beginning of a statement", clip(rest)))
+		return nil
+	}
+	end, err := statementEnd(b, i, p.delimiter)
+	if err != nil {
+		return p.unfinished()
+	}
+	text := b[i:end]
+	p.pos = end
+	return p.other(text, p.base+int64(i))
+}
+
+// unfinished is the answer to a statement the segment cuts: more bytes, or, at the end of
+// the file, [reader.end] reports it.
+func (p *reader) unfinished() error { return errMore }
+
+func (p *reader) lineComment(rest []byte) error {
+	line := bytes.IndexByte(rest, '\n')
+	if line < 0 {
+		if !p.eof {
+			return errMore
+		}
+		line = len(rest)
+	}
+	if bytes.HasPrefix(rest, []byte("-- Dump completed")) {
+		p.complete = true
+	}
+	p.pos += line
+	return nil
+}
+
+// other deals with a statement that holds no rows.
+func (p *reader) other(text []byte, offset int64) error {
+	inner := unwrap(text)
+	switch {
+	case hasPrefixFold(inner, "SET NAMES"):
+		name := strings.Trim(strings.TrimSpace(string(inner[len("SET NAMES"):])), "'\"`; */")
+		if i := strings.IndexAny(name, " \t"); i >= 0 {
+			name = name[:i]
+		}
+		charset, err := dump.ParseCharset(name)
+		if err != nil {
+			return p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: err.Error() + "; read as utf8mb4"})
+		}
+		p.charset = charset
+		return nil
+	case hasPrefixFold(inner, "SET "), hasPrefixFold(inner, "LOCK TABLES"), hasPrefixFold(inner, "UNLOCK TABLES"),
+		hasPrefixFold(inner, "USE "), hasPrefixFold(inner, "DROP TABLE IF EXISTS"), hasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
+		hasPrefixFold(inner, "START TRANSACTION"), hasPrefixFold(inner, "COMMIT"), hasPrefixFold(inner, "BEGIN"):
+		return nil
+	case hasPrefixFold(inner, "CREATE TABLE"):
+		if t, err := parseCreate(inner); err == nil {
+			p.define(t)
+		} else if derr := p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); derr != nil {
+			return derr
+		}
+	}
+	return p.sink.Statement(dump.Statement{Offset: offset, Text: text})
+}
+
+// define notes a table's columns. A second definition of a table that already has rows is
+// ignored: the rows keep the columns they were read with.
+func (p *reader) define(t *dump.Table) {
+	key := t.Name
+	if old := p.tables[key]; old != nil && old.next > 1 {
+		return
+	}
+	t.Charset = p.charset
+	p.tables[key] = &table{Table: t, next: 1, defined: true}
+}
+
+// insert reads the head of an INSERT or REPLACE, up to its first row.
+func (p *reader) insert() error {
+	b := p.buf
+	i := p.pos
+	word := func() string {
+		i = skipSpace(b, i)
+		s := i
+		for i < len(b) && (isLetter(b[i]) || b[i] == '_') {
+			i++
+		}
+		return strings.ToUpper(string(b[s:i]))
+	}
+	fail := func(why string) error {
+		if i >= len(b)-64 && !p.eof {
+			return errMore
+		}
+		if err := p.flush(); err != nil {
+			return err
+		}
+		p.startDamage(p.pos, why)
+		return nil
+	}
+	word() // INSERT or REPLACE
+	for {
+		at := i
+		switch w := word(); w {
+		case "IGNORE", "DELAYED", "LOW_PRIORITY", "HIGH_PRIORITY", "INTO":
+			continue
+		default:
+			i = at
+		}
+		break
+	}
+	name, end, ok := identifier(b, skipSpace(b, i))
+	if !ok {
+		return fail("an INSERT names no table")
+	}
+	i = end
+	for i < len(b) && b[i] == '.' { // database.table
+		if name, i, ok = identifier(b, i+1); !ok {
+			return fail("an INSERT names no table")
+		}
+	}
+	i = skipSpace(b, i)
+	var cols []string
+	if i < len(b) && b[i] == '(' {
+		for {
+			var c string
+			if c, end, ok = identifier(b, skipSpace(b, i+1)); !ok {
+				return fail("the column list of an INSERT cannot be read")
+			}
+			cols = append(cols, c)
+			if i = skipSpace(b, end); i >= len(b) || b[i] != ',' && b[i] != ')' {
+				return fail("the column list of an INSERT cannot be read")
+			}
+			if b[i] == ')' {
+				i++
+				break
+			}
+		}
+	}
+	if w := word(); w != "VALUES" && w != "VALUE" {
+		return fail("an INSERT without VALUES")
+	}
+	i = skipSpace(b, i)
+	if i >= len(b) {
+		if p.eof {
+			return fail("the file ends inside a statement")
+		}
+		return errMore
+	}
+	if b[i] != '(' {
+		return fail("an INSERT without rows")
+	}
+	if p.cur == nil || p.cur.Name != name {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	if err := p.useTable(name, cols, i); err != nil {
+		return fail(err.Error())
+	}
+	p.pos, p.st = i, atRow
+	return nil
+}
+
+// useTable makes name the current table. A table the dump does not define gets its columns
+// from the column list, or else from the number of cells of its first row, as text.
+func (p *reader) useTable(name string, cols []string, row int) error {
+	t := p.tables[name]
+	if t == nil {
+		t = &table{Table: &dump.Table{Name: name, Charset: p.charset}, next: 1}
+		names := cols
+		if names == nil {
+			fields, _, err := scanRow(p.buf, row, nil)
+			if err != nil {
+				return fmt.Errorf("table %q is not defined and its first row cannot be read: %w", name, err)
+			}
+			for i := range fields {
+				names = append(names, fmt.Sprintf("c%d", i+1))
+			}
+		}
+		for _, n := range names {
+			t.Columns = append(t.Columns, dump.Column{Name: n, Kind: dump.Text, Declared: "unknown"})
+		}
+		p.tables[name] = t
+	}
+	p.cur, p.order, p.cells = t, nil, len(t.Columns)
+	if cols == nil {
+		return nil
+	}
+	order := make([]int, len(cols))
+	same := len(cols) == len(t.Columns)
+	for i, c := range cols {
+		order[i] = -1
+		for j := range t.Columns {
+			if strings.EqualFold(t.Columns[j].Name, c) {
+				order[i] = j
+				break
+			}
+		}
+		if order[i] < 0 {
+			return fmt.Errorf("table %q has no column %q", name, c)
+		}
+		same = same && order[i] == i
+	}
+	if !same {
+		p.order, p.cells = order, len(cols)
+	}
+	return nil
+}
+
+// identifier reads a name at b[i], in backticks, double quotes or bare.
+func identifier(b []byte, i int) (name string, next int, ok bool) {
+	if i >= len(b) {
+		return "", i, false
+	}
+	if q := b[i]; q == '`' || q == '"' {
+		var s []byte
+		for i++; i < len(b); i++ {
+			if b[i] == q {
+				if i+1 < len(b) && b[i+1] == q {
+					i++
+				} else {
+					return string(s), i + 1, len(s) > 0
+				}
+			}
+			s = append(s, b[i])
+		}
+		return "", i, false
+	}
+	s := i
+	for i < len(b) && (isLetter(b[i]) || b[i] == '_' || b[i] == '$' || b[i] >= '0' && b[i] <= '9' || b[i] >= 0x80) {
+		i++
+	}
+	return string(b[s:i]), i, i > s
+}
+
+// unwrap takes a statement out of a conditional comment: /*!40101 SET NAMES utf8 */.
+func unwrap(text []byte) []byte {
+	text = bytes.TrimSpace(text)
+	if !bytes.HasPrefix(text, []byte("/*!")) && !bytes.HasPrefix(text, []byte("/*M!")) {
+		return text
+	}
+	text = text[bytes.IndexByte(text, '!')+1:]
+	text = bytes.TrimLeft(text, "0123456789 ")
+	if i := bytes.LastIndex(text, []byte("*/")); i >= 0 {
+		text = text[:i]
+	}
+	return bytes.TrimSpace(text)
+}
+
+// statementEnd finds the end of the statement at b[i]: behind its delimiter, minding
+// strings, names and comments.
+func statementEnd(b []byte, i int, delimiter string) (end int, err error) {
+	for i < len(b) {
+		switch c := b[i]; {
+		case bytes.HasPrefix(b[i:], []byte(delimiter)):
+			return i + len(delimiter), nil
+		case c == '\'' || c == '"' || c == '`':
+			j := i + 1
+			for j < len(b) && b[j] != c {
+				if b[j] == '\\' && c != '`' {
+					j++
+				}
+				j++
+			}
+			i = j + 1
+		case c == '-' && bytes.HasPrefix(b[i:], []byte("-- ")), c == '#':
+			j := bytes.IndexByte(b[i:], '\n')
+			if j < 0 {
+				return 0, errMore
+			}
+			i += j + 1
+		case c == '/' && bytes.HasPrefix(b[i:], []byte("/*")) && !bytes.HasPrefix(b[i:], []byte("/*!")) && !bytes.HasPrefix(b[i:], []byte("/*M!")):
+			j := bytes.Index(b[i:], []byte("*/"))
+			if j < 0 {
+				return 0, errMore
+			}
+			i += j + 2
+		default:
+			i++
+		}
+	}
+	return 0, errMore
+}
+
+type answer uint8
+
+const (
+	no answer = iota
+	yes
+	maybe // too few bytes to tell
+)
+
+// keywords are how statements of a dump begin.
+var keywords = []string{"INSERT ", "REPLACE ", "CREATE ", "DROP ", "LOCK TABLES", "UNLOCK TABLES", "ALTER ", "SET ", "USE ",
+	"DELIMITER ", "START TRANSACTION", "COMMIT", "BEGIN", "CHANGE ", "GRANT ", "FLUSH ", "TRUNCATE ", "DELETE ", "UPDATE ", "CALL ", "/*!", "/*M!", "-- "}
+
+// startsStatement tells whether b begins like a statement or the comment before one.
+func startsStatement(b []byte) answer {
+	for _, k := range keywords {
+		if hasPrefixFold(b, k) {
+			return yes
+		}
+		if len(b) < len(k) && strings.EqualFold(string(b), k[:len(b)]) {
+			return maybe
+		}
+	}
+	return no
+}
+
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+}

@@ -1,0 +1,318 @@
+package sourcetable
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/compress"
+	"github.com/apache/arrow-go/v18/parquet/file"
+
+	"github.com/unspoof/unspoof/internal/intake/dump"
+)
+
+// block is how many rows are turned column by column at a time: few enough that their text
+// and fields stay in the processor's cache while every column passes over them (measured:
+// docs/performance.md).
+const block = 512
+
+// encoder writes batches as Parquet files and keeps its buffers between them. One goroutine
+// uses it.
+type encoder struct {
+	ints   [block]int64
+	days   [block]int32
+	floats [block]float64
+	bytes  [block]parquet.ByteArray
+	levels [block]int16 // definition levels: 0 null, 1 value
+	ones   [block]int16
+	arena  []byte // unescaped and decoded text of one column of one block
+	misfit map[int]map[string]any
+}
+
+// write writes one batch as one file.
+func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	props := []parquet.WriterProperty{
+		parquet.WithCompression(compress.Codecs.Snappy),
+		parquet.WithDictionaryDefault(false),
+		parquet.WithCreatedBy("unspoof"),
+		parquet.WithEncodingFor(refRow, parquet.Encodings.DeltaBinaryPacked),
+		parquet.WithEncodingFor(refOffset, parquet.Encodings.DeltaBinaryPacked),
+	}
+	for i, c := range t.columns {
+		if c.Kind == dump.Text || c.Kind == dump.Binary {
+			dict := e.repeats(b, i, len(t.columns))
+			props = append(props, parquet.WithDictionaryFor(c.name, dict), parquet.WithStatsFor(c.name, dict))
+		}
+	}
+	w := file.NewParquetWriter(buffered, t.root, file.WithWriterProps(parquet.NewWriterProperties(props...)))
+	if err := e.rows(w, t, b); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+func (e *encoder) rows(w *file.Writer, t *tableFiles, b *dump.Batch) error {
+	for i := range e.ones {
+		e.ones[i] = 1
+	}
+	group := w.AppendBufferedRowGroup()
+	columns := make([]file.ColumnChunkWriter, len(t.columns)+3)
+	for i := range columns {
+		var err error
+		if columns[i], err = group.Column(i); err != nil {
+			return err
+		}
+	}
+	for from := 0; from < len(b.Rows); from += block {
+		to := min(from+block, len(b.Rows))
+		if err := e.block(columns, t, b, from, to); err != nil {
+			return err
+		}
+	}
+	return group.Close()
+}
+
+// block writes rows from..to-1 of the batch.
+func (e *encoder) block(columns []file.ColumnChunkWriter, t *tableFiles, b *dump.Batch, from, to int) error {
+	n := to - from
+	for i := range n {
+		e.ints[i] = b.FirstRow + int64(from+i)
+	}
+	if err := writeValues(columns[0], e.ints[:n], nil); err != nil {
+		return err
+	}
+	for i := range n {
+		e.ints[i] = b.Rows[from+i].Offset
+	}
+	if err := writeValues(columns[1], e.ints[:n], nil); err != nil {
+		return err
+	}
+	e.misfit = nil
+	for c := range t.columns {
+		if err := e.column(columns[2+c], &t.columns[c], b, from, to, c); err != nil {
+			return err
+		}
+	}
+	k := 0
+	for i := range n {
+		e.levels[i] = 0
+		if m := e.misfit[i]; m != nil {
+			text, err := json.Marshal(m)
+			if err != nil {
+				return err
+			}
+			e.bytes[k] = text
+			e.levels[i] = 1
+			k++
+		}
+	}
+	return writeValues(columns[len(columns)-1], e.bytes[:k], e.levels[:n])
+}
+
+// column writes column c of rows from..to-1.
+func (e *encoder) column(w file.ColumnChunkWriter, col *column, b *dump.Batch, from, to, c int) error {
+	n, width := to-from, len(b.Table.Columns)
+	fields := b.Fields[from*width+c:]
+	k := 0
+	null := func(i int) {
+		e.levels[i] = 0
+		e.unfit(fields[i*width], b, i, col.name)
+	}
+	levels := func() []int16 {
+		if k == n {
+			return e.ones[:n]
+		}
+		return e.levels[:n]
+	}
+	e.arena = e.arena[:0]
+	switch col.Kind {
+	case dump.Text, dump.Binary:
+		for i := range n {
+			if v, ok := e.text(fields[i*width], b, col.Kind); ok {
+				e.bytes[k] = v
+				e.levels[i] = 1
+				k++
+			} else {
+				null(i)
+			}
+		}
+		return writeValues(w, e.bytes[:k], levels())
+	case dump.Float:
+		for i := range n {
+			if v, ok := float(fields[i*width], b.Text); ok {
+				e.floats[k] = v
+				e.levels[i] = 1
+				k++
+			} else {
+				null(i)
+			}
+		}
+		return writeValues(w, e.floats[:k], levels())
+	case dump.Date:
+		for i := range n {
+			f := fields[i*width]
+			if v, ok := dump.ParseDate(f.In(b.Text)); ok && f.Form() == dump.Quoted {
+				e.days[k] = v
+				e.levels[i] = 1
+				k++
+			} else {
+				null(i)
+			}
+		}
+		return writeValues(w, e.days[:k], levels())
+	default:
+		for i := range n {
+			if v, ok := integer(fields[i*width], b.Text, &col.Column); ok {
+				e.ints[k] = v
+				e.levels[i] = 1
+				k++
+			} else {
+				null(i)
+			}
+		}
+		return writeValues(w, e.ints[:k], levels())
+	}
+}
+
+// float gives the cell of a floating-point column.
+func float(f dump.Field, text []byte) (float64, bool) {
+	if f.Form() != dump.Bare && f.Form() != dump.Quoted {
+		return 0, false
+	}
+	b := f.In(text)
+	if v, ok := dump.ParseInt(b); ok && v > -1<<53 && v < 1<<53 && b[0] != '-' {
+		return float64(v), true
+	}
+	v, err := strconv.ParseFloat(asString(b), 64)
+	return v, err == nil
+}
+
+// text gives the cell as UTF-8 text or bytes; false when it is null or does not fit.
+func (e *encoder) text(f dump.Field, b *dump.Batch, kind dump.Kind) ([]byte, bool) {
+	form := f.Form()
+	if form == dump.Null || form == dump.Expr {
+		return nil, false
+	}
+	was := len(e.arena)
+	v, grown, ok := f.Value(b.Text, e.arena)
+	e.arena = grown
+	if !ok {
+		return nil, false
+	}
+	if kind == dump.Binary {
+		return v, true
+	}
+	if out, ok := b.Table.Charset.Decode(v); ok {
+		return out, true
+	}
+	e.arena = e.arena[:was]
+	return nil, false
+}
+
+// integer gives the cell of an integer, decimal or time column as its Parquet integer.
+func integer(f dump.Field, text []byte, c *dump.Column) (int64, bool) {
+	b := f.In(text)
+	switch f.Form() {
+	case dump.Bare, dump.Quoted:
+	case dump.Escaped, dump.Hex, dump.Bits:
+		if c.Declared != "bit" {
+			return 0, false
+		}
+	default:
+		return 0, false
+	}
+	switch c.Kind {
+	case dump.DateTime:
+		return dump.ParseDateTime(b)
+	case dump.Decimal:
+		return dump.ParseDecimal(b, c.Precision, c.Scale)
+	}
+	if c.Declared == "bit" && f.Form() != dump.Bare {
+		v, _, ok := f.Value(text, nil) // the bit string's bytes, highest first
+		if !ok || len(v) > 8 {
+			return 0, false
+		}
+		var u uint64
+		for _, x := range v {
+			u = u<<8 | uint64(x)
+		}
+		return int64(u), true
+	}
+	if c.Kind == dump.Uint {
+		u, err := strconv.ParseUint(asString(b), 10, 64)
+		return int64(u), err == nil
+	}
+	return dump.ParseInt(b)
+}
+
+// unfit keeps the original text of a value that is not null and does not fit its column.
+func (e *encoder) unfit(f dump.Field, b *dump.Batch, row int, name string) {
+	if f.Form() == dump.Null {
+		return
+	}
+	raw, _, ok := f.Value(b.Text, nil)
+	if !ok {
+		raw = f.In(b.Text)
+	}
+	var v any = map[string]string{"hex": hex.EncodeToString(raw)}
+	if text, ok := b.Table.Charset.Decode(raw); ok && utf8.Valid(text) {
+		v = string(text)
+	}
+	if e.misfit == nil {
+		e.misfit = map[int]map[string]any{}
+	}
+	if e.misfit[row] == nil {
+		e.misfit[row] = map[string]any{}
+	}
+	e.misfit[row][name] = v
+}
+
+// repeats tells whether a text column repeats itself enough for a dictionary, from a sample
+// spread over the batch.
+func (e *encoder) repeats(b *dump.Batch, c, width int) bool {
+	const sample = 512
+	n := len(b.Rows)
+	step := max(1, n/sample)
+	seen := make(map[string]struct{}, sample)
+	total, longest := 0, 0
+	for i := 0; i < n; i += step {
+		v := b.Fields[i*width+c].In(b.Text)
+		seen[string(v)] = struct{}{}
+		longest = max(longest, len(v))
+		total++
+	}
+	return len(seen)*4 < total && longest < 256
+}
+
+// writeValues appends values to a column. levels is nil for a required column.
+func writeValues[T int64 | int32 | float64 | parquet.ByteArray](w file.ColumnChunkWriter, values []T, levels []int16) (err error) {
+	switch w := w.(type) {
+	case *file.Int64ColumnChunkWriter:
+		_, err = w.WriteBatch(any(values).([]int64), levels, nil)
+	case *file.Int32ColumnChunkWriter:
+		_, err = w.WriteBatch(any(values).([]int32), levels, nil)
+	case *file.Float64ColumnChunkWriter:
+		_, err = w.WriteBatch(any(values).([]float64), levels, nil)
+	case *file.ByteArrayColumnChunkWriter:
+		_, err = w.WriteBatch(any(values).([]parquet.ByteArray), levels, nil)
+	}
+	return err
+}
+
+// asString views bytes as a string for a call that keeps no reference to it.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

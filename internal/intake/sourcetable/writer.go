@@ -1,0 +1,232 @@
+// Package sourcetable writes what a reader finds as a case's source tables: Parquet files
+// with the source's own columns, faithful types, and each row's address beside it. The
+// layout is the section "Source tables" of docs/formats/case-folder.md.
+//
+// A [Writer] is a [dump.Sink]. Each batch becomes one file with one row group, written by one
+// of a few workers; which rows lie in which file depends only on the source, so two readings
+// give the same files. Values that do not fit their column's declared type become null, and
+// their original text is kept in ref_misfit.
+//
+// Reading order: writer.go (workers, accounting), schema.go (types), encode.go (one batch).
+package sourcetable
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/parquet/schema"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/store"
+)
+
+// Writer writes the source tables of one source. Its methods are called by one goroutine.
+type Writer struct {
+	c      *store.Case
+	jobs   chan job
+	done   sync.WaitGroup
+	mu     sync.Mutex // guards err and the tables' files
+	err    error
+	tables []*tableFiles
+	byName map[*dump.Table]*tableFiles
+	closed bool
+
+	damage     []dump.Damage
+	statements []dump.Statement
+	kept       int64 // bytes of statements kept
+}
+
+type tableFiles struct {
+	table   *dump.Table
+	columns []column
+	root    *schema.GroupNode
+	stage   *store.Stage
+	files   []store.File
+}
+
+type job struct {
+	t     *tableFiles
+	batch *dump.Batch
+	part  int
+}
+
+const (
+	maxDamage     = 1 << 20  // entries; beyond it the reading stops with an error
+	maxStatements = 64 << 20 // bytes; beyond it statements are counted as damage
+)
+
+// NewWriter makes a writer with its workers (0: one a processor).
+func NewWriter(c *store.Case, workers int) *Writer {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	w := &Writer{c: c, jobs: make(chan job), byName: map[*dump.Table]*tableFiles{}}
+	for range workers {
+		w.done.Add(1)
+		go w.work()
+	}
+	return w
+}
+
+// Rows takes a batch.
+func (w *Writer) Rows(b *dump.Batch) error {
+	t := w.byName[b.Table]
+	if t == nil {
+		stage, err := w.c.Stage()
+		if err != nil {
+			return err
+		}
+		t = &tableFiles{table: b.Table, stage: stage}
+		w.byName[b.Table] = t
+		w.tables = append(w.tables, t)
+		if t.columns, t.root, err = layout(b.Table); err != nil {
+			return fmt.Errorf("table %q: %w", b.Table.Name, err)
+		}
+	}
+	part := len(t.files)
+	w.mu.Lock()
+	t.files = append(t.files, store.File{Name: fmt.Sprintf("part-%05d.parquet", part), Rows: int64(len(b.Rows))})
+	err := w.err
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	w.jobs <- job{t, b, part}
+	return nil
+}
+
+// Damage takes a damage entry.
+func (w *Writer) Damage(d dump.Damage) error {
+	if len(w.damage) >= maxDamage {
+		return fmt.Errorf("more than %d damaged stretches: this file is not what it seems (the last at offset %d: %s)", maxDamage, d.Offset, d.Reason)
+	}
+	w.damage = append(w.damage, d)
+	return nil
+}
+
+// Statement takes a statement kept as text.
+func (w *Writer) Statement(s dump.Statement) error {
+	if w.kept += int64(len(s.Text)); w.kept > maxStatements {
+		return w.Damage(dump.Damage{Offset: s.Offset, Length: int64(len(s.Text)), Reason: "too many statements that are not rows: this one is not kept as text"})
+	}
+	s.Text = append([]byte(nil), s.Text...)
+	w.statements = append(w.statements, s)
+	return nil
+}
+
+func (w *Writer) work() {
+	defer w.done.Done()
+	var e encoder
+	for j := range w.jobs {
+		err := e.write(filepath.Join(j.t.stage.Dir, fmt.Sprintf("part-%05d.parquet", j.part)), j.t, j.batch)
+		if j.batch.Release != nil {
+			j.batch.Release()
+		}
+		if err != nil {
+			w.mu.Lock()
+			if w.err == nil {
+				w.err = fmt.Errorf("table %q: %w", j.t.table.Name, err)
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+// Close waits until everything is written.
+func (w *Writer) Close() error {
+	if !w.closed {
+		w.closed = true
+		close(w.jobs)
+		w.done.Wait()
+	}
+	return w.err
+}
+
+// Discard removes what was written and not published.
+func (w *Writer) Discard() {
+	_ = w.Close() // its error was or will be returned to whoever asked for the rows
+	for _, t := range w.tables {
+		t.stage.Discard()
+	}
+}
+
+// Totals are the counts of one source.
+type Totals struct {
+	Tables  int   `json:"tables"`
+	Stored  int64 `json:"rows_stored"`
+	Damaged int64 `json:"rows_damaged"`
+	Damages int   `json:"damages"` // entries of the damage table, remarks included
+}
+
+// In is the number of rows the source held: stored and damaged.
+func (t Totals) In() int64 { return t.Stored + t.Damaged }
+
+// Publish publishes the tables under the source's name. stepVersion names the reader and
+// its version.
+func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, stepVersion string, record store.Recorder) (Totals, error) {
+	if err := w.Close(); err != nil {
+		return Totals{}, err
+	}
+	var totals Totals
+	publish := func(stage *store.Stage, table, sourceTable string, cols []store.Column, files []store.File) error {
+		m, err := stage.Publish(ctx, store.Manifest{
+			Table: table, Kind: store.KindSource, Step: "read." + reader, StepVersion: stepVersion,
+			Source: id, SourceTable: sourceTable, Inputs: []store.TableVersion{}, Columns: cols, Files: files,
+		}, record)
+		if err == nil && sourceTable != "" {
+			totals.Tables++
+			totals.Stored += m.Rows
+		}
+		return err
+	}
+	seen := map[string]bool{}
+	for _, t := range w.tables {
+		name := store.SourceTableName(id, t.table.Name)
+		if seen[name] {
+			return totals, fmt.Errorf("two tables of the source are called %q", t.table.Name)
+		}
+		seen[name] = true
+		if err := publish(t.stage, name, t.table.Name, sqlColumns(t.columns), t.files); err != nil {
+			return totals, err
+		}
+	}
+	for _, d := range w.damage {
+		totals.Damaged += d.Rows
+	}
+	totals.Damages = len(w.damage)
+	for _, side := range []struct {
+		table string
+		batch *dump.Batch
+	}{
+		{store.DamageTableName(id), damageBatch(w.damage)},
+		{store.StatementTableName(id), statementBatch(w.statements)},
+	} {
+		stage, err := w.c.Stage()
+		if err != nil {
+			return totals, err
+		}
+		cols, root, err := layout(side.batch.Table)
+		if err != nil {
+			return totals, err
+		}
+		t := &tableFiles{table: side.batch.Table, columns: cols, root: root, stage: stage}
+		files := []store.File{{Name: "part-00000.parquet", Rows: int64(len(side.batch.Rows))}}
+		var e encoder
+		err = e.write(filepath.Join(stage.Dir, files[0].Name), t, side.batch)
+		if err == nil {
+			err = publish(stage, side.table, "", sqlColumns(cols), files)
+		}
+		if err != nil {
+			stage.Discard()
+			return totals, err
+		}
+	}
+	return totals, nil
+}
+
+// Damages are the entries of the damage table.
+func (w *Writer) Damages() []dump.Damage { return w.damage }
