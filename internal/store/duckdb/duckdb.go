@@ -7,7 +7,10 @@ package duckdb
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	_ "embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +21,16 @@ import (
 
 	"github.com/unspoof/unspoof/internal/store"
 )
+
+//go:embed macros.sql
+var macros string
+
+// MacrosVersion is the content hash of the macros and lookup tables that every engine has:
+// part of the version of every step that uses them.
+func MacrosVersion() string {
+	sum := sha256.Sum256([]byte(macros + dialTable() + countryNameTable()))
+	return hex.EncodeToString(sum[:])
+}
 
 // Options bound what the engine may use.
 type Options struct {
@@ -72,6 +85,11 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 	for _, s := range settings {
 		if _, err := e.DB.ExecContext(ctx, s); err != nil {
 			return nil, errors.Join(fmt.Errorf("engine: %s: %w", s, err), e.Close())
+		}
+	}
+	for _, text := range []string{macros, dialTable(), countryNameTable()} {
+		if _, err := e.DB.ExecContext(ctx, text); err != nil {
+			return nil, errors.Join(fmt.Errorf("engine: macros: %w", err), e.Close())
 		}
 	}
 	if err := e.Refresh(ctx); err != nil {

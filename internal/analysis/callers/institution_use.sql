@@ -1,0 +1,15 @@
+-- How each institution was impersonated: answered calls of user accounts whose verdict names it.
+SELECT i.institution_id, i.name, i.sector, i.country,
+  count(v.call_id) AS calls,
+  count(v.call_id) FILTER (WHERE v.called_country = 'GB') AS calls_uk,
+  count(v.call_id) FILTER (WHERE v.called_country = 'GB' AND v.talk_s > 60) AS long_calls_uk,
+  count(DISTINCT v.account_id) AS accounts,
+  count(DISTINCT v.called_e164) AS called_numbers,
+  count(v.call_id) FILTER (WHERE v.grade = 'A*') AS a_star,
+  count(v.call_id) FILTER (WHERE v.grade = 'A') AS a,
+  count(v.call_id) FILTER (WHERE v.grade = 'B') AS b,
+  count(v.call_id) FILTER (WHERE v.grade = 'C') AS c
+FROM institution i
+LEFT JOIN call_verdict v ON v.institution_id = i.institution_id AND NOT v.staff AND v.outcome = 'answered' AND v.grade IN ('A*', 'A', 'B', 'C')
+GROUP BY ALL
+ORDER BY calls DESC, i.institution_id

@@ -1,0 +1,241 @@
+// Package step runs the named steps that turn case tables into findings. A step makes one
+// table from named inputs by one SQL query, or by a little Go that prepares what SQL cannot
+// say (matching names) followed by a query. A step is stale when its table is missing, or was
+// made by another version of the step or from other versions of its inputs; only stale steps
+// run, and each run says why.
+//
+// Steps are plain values in a list, in an order in which inputs come first; [Check] proves
+// the order. The wings callers, victims, suspects and figures each give their steps.
+package step
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/unspoof/unspoof/internal/ledger"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// Step makes one table.
+type Step struct {
+	Table  string
+	About  string   // what one row is, for people
+	Inputs []string // tables it reads
+	// InputsOf names further inputs that depend on the case (its source tables); may be nil.
+	InputsOf func(*store.Case) ([]string, error)
+	// Version tags the step's Go code; SQL is part of the version by its text.
+	Version string
+	SQL     string
+	// Params are values the SQL takes as variables: $name in the text is replaced by the
+	// quoted value. They are part of the version.
+	Params func(*store.Case) (map[string]string, error)
+	// Prepare makes temporary tables that the SQL reads; may be nil.
+	Prepare func(context.Context, *store.Case, *duckdb.Engine) error
+}
+
+// Ran is what running one step came to.
+type Ran struct {
+	Table string        `json:"table"`
+	Rows  int64         `json:"rows"`
+	Fresh bool          `json:"fresh"`         // it was not stale
+	Why   string        `json:"why,omitempty"` // why it was
+	Took  time.Duration `json:"took_ns,omitempty"`
+}
+
+// Check reports a step that reads a table no earlier step makes and that is not given.
+func Check(steps []Step, given []string) error {
+	made := map[string]bool{}
+	for _, g := range given {
+		made[g] = true
+	}
+	for _, s := range steps {
+		for _, in := range s.Inputs {
+			if !made[in] {
+				return fmt.Errorf("step %s reads %s, which no earlier step makes", s.Table, in)
+			}
+		}
+		if made[s.Table] {
+			return fmt.Errorf("two steps make %s", s.Table)
+		}
+		made[s.Table] = true
+	}
+	return nil
+}
+
+// Build runs the stale ones of steps, and of those that only names list when it is not
+// empty, together with the steps they need. tell hears of each step as it ends, start as it
+// begins.
+func Build(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, steps []Step, names []string, start func(table, why string), tell func(Ran)) error {
+	wanted, err := closure(steps, names)
+	if err != nil {
+		return err
+	}
+	if err := e.Refresh(ctx); err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if !wanted[s.Table] {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		begun := time.Now()
+		m, params, err := s.manifest(c)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", s.Table, err)
+		}
+		why := s.stale(c, m)
+		if why == "" {
+			t, err := c.Table(s.Table)
+			if err != nil {
+				return err
+			}
+			tell(Ran{Table: s.Table, Rows: t.Rows, Fresh: true})
+			continue
+		}
+		start(s.Table, why)
+		rows, err := s.run(ctx, c, e, hand, m, params)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", s.Table, err)
+		}
+		tell(Ran{Table: s.Table, Rows: rows, Why: why, Took: time.Since(begun)})
+	}
+	return nil
+}
+
+// closure is the named steps and all that they stand on; all steps when there are no names.
+func closure(steps []Step, names []string) (map[string]bool, error) {
+	wanted := map[string]bool{}
+	for _, n := range names {
+		if !slices.ContainsFunc(steps, func(s Step) bool { return s.Table == n }) {
+			all := make([]string, len(steps))
+			for i, s := range steps {
+				all[i] = s.Table
+			}
+			return nil, fmt.Errorf("there is no step %q; the steps are %s", n, strings.Join(all, ", "))
+		}
+		wanted[n] = true
+	}
+	for i := len(steps) - 1; i >= 0; i-- {
+		if len(names) == 0 {
+			wanted[steps[i].Table] = true
+		}
+		if wanted[steps[i].Table] {
+			for _, in := range steps[i].Inputs {
+				wanted[in] = true
+			}
+		}
+	}
+	return wanted, nil
+}
+
+// manifest is what the table's manifest would say if the step ran now.
+func (s Step) manifest(c *store.Case) (store.Manifest, map[string]string, error) {
+	m := store.Manifest{Table: s.Table, Kind: store.KindFinding, Step: s.Table, Inputs: []store.TableVersion{}}
+	inputs := slices.Clone(s.Inputs)
+	if s.InputsOf != nil {
+		more, err := s.InputsOf(c)
+		if err != nil {
+			return m, nil, err
+		}
+		inputs = append(inputs, more...)
+	}
+	for _, name := range inputs {
+		t, err := c.Table(name)
+		if errors.Is(err, store.ErrNoTable) {
+			return m, nil, fmt.Errorf("it needs table %s, which has not been made: run `unspoof map`", name)
+		}
+		if err != nil {
+			return m, nil, err
+		}
+		m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: t.Version})
+	}
+	var err error
+	if s.Params != nil {
+		if m.Params, err = s.Params(c); err != nil {
+			return m, nil, err
+		}
+	}
+	sum := sha256.Sum256([]byte(s.Version + "\x00" + s.SQL + "\x00" + duckdb.MacrosVersion()))
+	m.StepVersion = hex.EncodeToString(sum[:])
+	m.Version = m.VersionOf()
+	return m, m.Params, nil
+}
+
+// stale says why the published table is not what the step would make; empty when it is.
+func (s Step) stale(c *store.Case, m store.Manifest) string {
+	was, err := c.Table(s.Table)
+	if err != nil {
+		return "not built yet"
+	}
+	if was.Version == m.Version {
+		return ""
+	}
+	if was.StepVersion != m.StepVersion {
+		return "the step has changed"
+	}
+	old := map[string]string{}
+	for _, in := range was.Inputs {
+		old[in.Name] = in.Version
+	}
+	var changed []string
+	for _, in := range m.Inputs {
+		if old[in.Name] != in.Version {
+			changed = append(changed, in.Name)
+		}
+	}
+	if len(changed) > 3 {
+		changed = append(changed[:3], "...")
+	}
+	if len(changed) > 0 {
+		return "changed: " + strings.Join(changed, ", ")
+	}
+	return "its parameters have changed"
+}
+
+func (s Step) run(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, m store.Manifest, params map[string]string) (int64, error) {
+	if s.Prepare != nil {
+		if err := s.Prepare(ctx, c, e); err != nil {
+			return 0, err
+		}
+	}
+	stage, err := c.Stage()
+	if err != nil {
+		return 0, err
+	}
+	defer stage.Discard()
+	const file = "part-00000.parquet"
+	rows, cols, err := e.Write(ctx, Expand(s.SQL, params), stage.Dir+"/"+file)
+	if err != nil {
+		return 0, err
+	}
+	m.Columns, m.Files = cols, []store.File{{Name: file, Rows: rows}}
+	m, err = stage.Publish(ctx, m, func(ctx context.Context, m store.Manifest, sum string) error {
+		return hand.Record(ctx, "publish", "table:"+m.Table, map[string]any{"version": m.Version, "manifest_sha256": sum, "rows": m.Rows})
+	})
+	if err != nil {
+		return 0, err
+	}
+	return m.Rows, e.Show(ctx, m)
+}
+
+// Expand replaces $name in SQL by the quoted value of the parameter.
+func Expand(sql string, params map[string]string) string {
+	names := make([]string, 0, len(params))
+	for n := range params {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) }) // $ab before $a
+	for _, n := range names {
+		sql = strings.ReplaceAll(sql, "$"+n, duckdb.Literal(params[n]))
+	}
+	return sql
+}

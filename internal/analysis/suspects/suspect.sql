@@ -1,0 +1,43 @@
+-- One row per user or reseller account: what it paid, what it did, to whom.
+WITH spend AS (
+  SELECT account_id, sum(amount_sat)::BIGINT AS sat, sum(gbp_minor)::BIGINT AS gbp, sum(eur_minor)::BIGINT AS eur, count(*) AS payments
+  FROM payment_value WHERE direction = 'in' AND asset = 'BTC' AND status = 'completed' GROUP BY account_id
+),
+quarter AS (
+  SELECT q, CAST(timezone($zone, make_timestamptz(q * 900000000)) AS DATE) AS day
+  FROM (SELECT DISTINCT epoch_us(started_at) // 900000000 AS q FROM call_verdict WHERE started_at IS NOT NULL)
+),
+act AS (
+  SELECT v.account_id, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered,
+    count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
+    count(*) FILTER (WHERE outcome = 'answered' AND called_country = 'GB') AS calls_uk,
+    count(*) FILTER (WHERE outcome = 'answered' AND called_country = 'GB' AND talk_s > 60) AS long_calls_uk,
+    count(DISTINCT called_e164) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS victims,
+    count(DISTINCT called_e164) FILTER (WHERE outcome = 'answered' AND called_country = 'GB' AND talk_s > 60) AS victims_uk,
+    count(DISTINCT institution_id) FILTER (WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C')) AS institutions,
+    min(started_at) AS first_at, max(started_at) AS last_at, count(DISTINCT q.day) AS active_days
+  FROM call_verdict v LEFT JOIN quarter q ON q.q = epoch_us(v.started_at) // 900000000
+  GROUP BY v.account_id
+),
+loss AS (
+  SELECT account_id, count(*) AS reports, sum(amount_minor)::BIGINT AS minor
+  FROM (SELECT DISTINCT account_id, report_id, amount_minor FROM report_link WHERE strict AND currency = 'GBP') GROUP BY account_id
+),
+phone AS (
+  SELECT a.account_id, CASE WHEN d.country = 'GB' THEN british_country(CAST(a.phone_e164 AS VARCHAR)) ELSE d.country END AS country
+  FROM account a JOIN dial_country d ON d.prefix = substr(CAST(a.phone_e164 AS VARCHAR), 1, 4)
+)
+SELECT a.account_id, a.username, a.role,
+  coalesce(a.country_claimed, phone.country) AS country,
+  CASE WHEN a.country_claimed IS NOT NULL THEN 'claimed' WHEN phone.country IS NOT NULL THEN 'phone' END AS country_basis,
+  coalesce(spend.sat, 0) AS spend_btc_sat, coalesce(spend.gbp, 0) AS spend_btc_gbp_minor, coalesce(spend.eur, 0) AS spend_btc_eur_minor,
+  coalesce(spend.payments, 0) AS payments, coalesce(act.calls, 0) AS calls, coalesce(act.answered, 0) AS answered,
+  coalesce(act.long_calls, 0) AS long_calls, coalesce(act.calls_uk, 0) AS calls_uk, coalesce(act.long_calls_uk, 0) AS long_calls_uk,
+  coalesce(act.victims, 0) AS victims, coalesce(act.victims_uk, 0) AS victims_uk, coalesce(act.institutions, 0) AS institutions,
+  coalesce(loss.reports, 0) AS linked_reports, coalesce(loss.minor, 0) AS linked_loss_minor,
+  act.first_at, act.last_at, coalesce(act.active_days, 0) AS active_days,
+  a.ref_source, a.ref_table, a.ref_row, a.ref_offset
+FROM account a
+LEFT JOIN phone USING (account_id) LEFT JOIN spend USING (account_id) LEFT JOIN act USING (account_id) LEFT JOIN loss USING (account_id)
+WHERE a.role IN ('user', 'reseller')
+ORDER BY a.account_id

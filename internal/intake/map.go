@@ -1,0 +1,105 @@
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/intake/mapping"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// Mapped is what mapping came to for one case table.
+type Mapped struct {
+	Table string        `json:"table"`
+	Rows  int64         `json:"rows"`
+	Fresh bool          `json:"fresh"` // nothing had changed
+	Took  time.Duration `json:"took_ns"`
+}
+
+// Recognised is the mapping of one source.
+type Recognised struct {
+	Source  store.Source
+	Mapping *mapping.Mapping // nil: none is applied and no shipped one fits
+	New     bool
+}
+
+// Recognise gives every source without a mapping the shipped one that fits, and records it.
+func (in *Intake) Recognise(ctx context.Context) ([]Recognised, error) {
+	sources, err := in.Case.Sources()
+	if err != nil {
+		return nil, err
+	}
+	shipped, err := mapping.Shipped()
+	if err != nil {
+		return nil, err
+	}
+	var list []Recognised
+	for _, s := range sources {
+		m, err := mapping.Applied(in.Case, s.ID)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: its mapping: %w", s.ID.Short(), err)
+		}
+		r := Recognised{Source: s, Mapping: m}
+		if m == nil {
+			tables, err := mapping.SourceTables(in.Case, s.ID)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range shipped {
+				if m.Recognises(s, tables) {
+					if err := in.Apply(ctx, s.ID, m); err != nil {
+						return nil, err
+					}
+					r.Mapping, r.New = m, true
+					break
+				}
+			}
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// Apply makes m the mapping of a source, and records it.
+func (in *Intake) Apply(ctx context.Context, id casefile.SourceID, m *mapping.Mapping) error {
+	sum := sha256.Sum256(m.Text())
+	if err := in.Hand.Record(ctx, "map", "source:"+string(id), map[string]any{
+		"mapping": m.Name, "version": m.Version, "mapping_sha256": hex.EncodeToString(sum[:]),
+	}); err != nil {
+		return err
+	}
+	return mapping.Save(in.Case, id, m)
+}
+
+// Map computes the case tables that are stale.
+func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) error {
+	plans, err := mapping.Plans(in.Case)
+	if err != nil {
+		return err
+	}
+	if err := e.Refresh(ctx); err != nil {
+		return err
+	}
+	for _, p := range plans {
+		start := time.Now()
+		if !p.Stale(in.Case) {
+			t, err := in.Case.Table(p.Manifest.Table)
+			if err != nil {
+				return err
+			}
+			tell(Mapped{Table: t.Table, Rows: t.Rows, Fresh: true})
+			continue
+		}
+		m, err := p.Run(ctx, in.Case, e, in.publisher(nil))
+		if err != nil {
+			return err
+		}
+		tell(Mapped{Table: m.Table, Rows: m.Rows, Took: time.Since(start)})
+	}
+	return e.Refresh(ctx)
+}

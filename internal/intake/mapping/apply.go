@@ -1,0 +1,148 @@
+package mapping
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// Plan is how one case table is filled: from which source tables, by which SQL. Its
+// manifest's version tells whether the published table is what the plan would give.
+type Plan struct {
+	Manifest store.Manifest // without columns and files
+	SQL      string         // empty: no source fills the table, it has no rows
+}
+
+// planVersion is the version of this package's way of compiling.
+const planVersion = "1"
+
+// Plans makes the plan of every case table from the mappings applied to the case's sources.
+func Plans(c *store.Case) ([]Plan, error) {
+	sources, err := c.Sources()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(sources, func(a, b store.Source) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	type filled struct {
+		selects []string
+		inputs  map[string]string
+	}
+	tables := map[string]*filled{}
+	for _, s := range sources {
+		m, err := Applied(c, s.ID)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", s.ID.Short(), err)
+		}
+		if m == nil {
+			continue
+		}
+		own, err := SourceTables(c, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, model := range casefile.Model() {
+			for _, from := range m.Tables[model.Name] {
+				f := tables[model.Name]
+				if f == nil {
+					f = &filled{inputs: map[string]string{}}
+					tables[model.Name] = f
+				}
+				if from.From == "*" {
+					if len(own) != 1 {
+						return nil, fmt.Errorf("source %s: mapping %s is for a list of one table, the source has %d", s.ID.Short(), m.Name, len(own))
+					}
+					for name := range own {
+						from.From = name
+					}
+					from.Where = strings.ReplaceAll(from.Where, "t_source", duckdb.Ident(own[from.From].Table))
+				}
+				if _, ok := own[from.From]; !ok {
+					continue // a table the platform did not use
+				}
+				sql, err := from.Select(model, s.ID, c.Config.TimeZone, func(table string) (string, error) {
+					t, ok := own[table]
+					if !ok {
+						return "", fmt.Errorf("source %s has no table %q", s.ID.Short(), table)
+					}
+					f.inputs[t.Table] = t.Version
+					return t.Table, nil
+				})
+				if err != nil {
+					return nil, err
+				}
+				f.selects = append(f.selects, sql)
+			}
+		}
+	}
+	var plans []Plan
+	for _, model := range casefile.Model() {
+		m := store.Manifest{Table: model.Name, Kind: store.KindCase, Step: "map." + model.Name, Inputs: []store.TableVersion{},
+			Params: map[string]string{"timezone": c.Config.TimeZone}}
+		p := Plan{}
+		if f := tables[model.Name]; f != nil {
+			p.SQL = strings.Join(f.selects, "\nUNION ALL\n")
+			for name, version := range f.inputs {
+				m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: version})
+			}
+			slices.SortFunc(m.Inputs, func(a, b store.TableVersion) int { return strings.Compare(a.Name, b.Name) })
+		}
+		for _, col := range slices.Concat(model.Columns, casefile.RefColumns()) {
+			m.Columns = append(m.Columns, store.Column{Name: col.Name, Type: col.Type})
+		}
+		sum := sha256.Sum256([]byte(planVersion + "\x00" + duckdb.MacrosVersion() + "\x00" + p.SQL))
+		m.StepVersion = hex.EncodeToString(sum[:])
+		m.Version = m.VersionOf()
+		p.Manifest = m
+		plans = append(plans, p)
+	}
+	return plans, nil
+}
+
+// SourceTables are the published tables of a source, by the source's own names.
+func SourceTables(c *store.Case, id casefile.SourceID) (map[string]store.Manifest, error) {
+	all, err := c.Tables()
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]store.Manifest{}
+	for _, t := range all {
+		if t.Source == id && t.SourceTable != "" {
+			own[t.SourceTable] = t
+		}
+	}
+	return own, nil
+}
+
+// Stale reports whether the plan's table has to be computed.
+func (p Plan) Stale(c *store.Case) bool {
+	t, err := c.Table(p.Manifest.Table)
+	return err != nil || t.Version != p.Manifest.Version
+}
+
+// Run computes the plan's table and publishes it.
+func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record store.Recorder) (store.Manifest, error) {
+	stage, err := c.Stage()
+	if err != nil {
+		return store.Manifest{}, err
+	}
+	defer stage.Discard()
+	m := p.Manifest
+	if p.SQL != "" {
+		const file = "part-00000.parquet"
+		rows, cols, err := e.Write(ctx, p.SQL, stage.Dir+"/"+file)
+		if err != nil {
+			return store.Manifest{}, fmt.Errorf("case table %s: %w", m.Table, err)
+		}
+		m.Columns, m.Files = cols, []store.File{{Name: file, Rows: rows}}
+	} else {
+		m.Files = []store.File{}
+	}
+	return stage.Publish(ctx, m, record)
+}

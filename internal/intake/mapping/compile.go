@@ -1,0 +1,135 @@
+package mapping
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// conversions are the words of a column's `as`, and the SQL each stands for over a source
+// column x. Z is the time zone.
+var conversions = map[string]string{
+	"text":         "CAST(x AS VARCHAR)",
+	"trimmed":      "nullif(trim(CAST(x AS VARCHAR)), '')",
+	"lower":        "lower(trim(CAST(x AS VARCHAR)))",
+	"number":       "TRY_CAST(x AS BIGINT)",
+	"seconds":      "TRY_CAST(x AS BIGINT)",
+	"utc":          "timezone('UTC', TRY_CAST(x AS TIMESTAMP))", // a time of no zone that is UTC
+	"wall":         "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",    // wall clock of zone Z
+	"epoch_s":      "to_timestamp(TRY_CAST(x AS BIGINT))",       // seconds since 1970 UTC
+	"date":         "TRY_CAST(nullif(CAST(x AS VARCHAR), '') AS DATE)",
+	"e164":         "e164(CAST(x AS VARCHAR))",
+	"clid_number":  "clid_number(CAST(x AS VARCHAR))",
+	"clid_e164":    "e164(clid_number(CAST(x AS VARCHAR)))",
+	"clid_name":    "clid_name(CAST(x AS VARCHAR))",
+	"country":      "(SELECT country FROM country_name WHERE name = upper(trim(CAST(x AS VARCHAR))))",
+	"e164_country": "(SELECT CASE WHEN country = 'GB' THEN british_country(CAST(e164(CAST(x AS VARCHAR)) AS VARCHAR)) ELSE country END FROM dial_country WHERE prefix = substr(CAST(e164(CAST(x AS VARCHAR)) AS VARCHAR), 1, 4))",
+	"money":        "minor_units(TRY_CAST(x AS DECIMAL(38,8)))",
+	"btc":          "CAST(TRY_CAST(x AS DECIMAL(38,8)) * 100000000 AS BIGINT)",
+	"flag":         "(TRY_CAST(x AS BIGINT) <> 0)",
+	"truth":        "TRY_CAST(x AS BOOLEAN)",
+	"upper":        "upper(trim(CAST(x AS VARCHAR)))",
+}
+
+// expr is the SQL expression that fills the column.
+func (c Column) expr(zone string) (string, error) {
+	given := 0
+	for _, is := range []bool{c.From != "", c.Const != nil, c.SQL != ""} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return "", errors.New("give exactly one of from, const and sql")
+	}
+	switch {
+	case c.Const != nil:
+		return duckdb.Literal(*c.Const), nil
+	case c.SQL != "":
+		return "(" + c.SQL + ")", nil
+	}
+	x := "t." + duckdb.Ident(c.From)
+	if c.Values != nil {
+		keys := make([]string, 0, len(c.Values))
+		for k := range c.Values {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		var b strings.Builder
+		fmt.Fprintf(&b, "CASE CAST(%s AS VARCHAR)", x)
+		for _, k := range keys {
+			fmt.Fprintf(&b, " WHEN %s THEN %s", duckdb.Literal(k), duckdb.Literal(c.Values[k]))
+		}
+		if c.Else != "" {
+			fmt.Fprintf(&b, " ELSE %s", duckdb.Literal(c.Else))
+		}
+		return b.String() + " END", nil
+	}
+	as := c.As
+	if as == "" {
+		as = "text"
+	}
+	form, ok := conversions[as]
+	if !ok {
+		return "", fmt.Errorf("as %q is not a conversion", as)
+	}
+	if c.Zone != "" {
+		zone = c.Zone
+	}
+	var b strings.Builder
+	for i := 0; i < len(form); i++ { // x and Z stand alone, never inside a word
+		alone := (i == 0 || !isWord(form[i-1])) && (i+1 == len(form) || !isWord(form[i+1]))
+		switch {
+		case form[i] == 'x' && alone:
+			b.WriteString(x)
+		case form[i] == 'Z' && alone:
+			b.WriteString(duckdb.Literal(zone))
+		default:
+			b.WriteByte(form[i])
+		}
+	}
+	if c.Prefix != "" {
+		return duckdb.Literal(c.Prefix) + " || " + b.String(), nil
+	}
+	return b.String(), nil
+}
+
+func isWord(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// Select is the SQL that fills one case table from one source table. names gives the
+// case's name of a source table of the same source.
+func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone string, names func(table string) (string, error)) (string, error) {
+	from, err := names(s.From)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	for _, c := range model.Columns {
+		expr := "NULL"
+		if how, ok := s.Columns[c.Name]; ok {
+			if expr, err = how.expr(zone); err != nil {
+				return "", fmt.Errorf("%s.%s: %w", model.Name, c.Name, err)
+			}
+		}
+		fmt.Fprintf(&b, "CAST(%s AS %s) AS %s,\n  ", expr, c.Type, duckdb.Ident(c.Name))
+	}
+	fmt.Fprintf(&b, "%s AS ref_source, %s AS ref_table, t.ref_row, t.ref_offset\nFROM %s t", duckdb.Literal(string(id)), duckdb.Literal(s.From), duckdb.Ident(from))
+	for _, j := range s.Join {
+		table, err := names(j.Table)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&b, "\nLEFT JOIN %s %s ON %s", duckdb.Ident(table), duckdb.Ident(j.As), j.On)
+	}
+	if s.Where != "" {
+		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
+	}
+	return b.String(), nil
+}
