@@ -12,6 +12,8 @@ package intake
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -148,16 +150,17 @@ func (in *Intake) seal(ctx context.Context, s store.Source) (store.Source, error
 	if known, err := in.Case.Source(s.ID); err == nil {
 		return known, nil
 	}
-	if _, done, err := in.Hand.Said(ctx, "seal", "source:"+string(s.ID)); err != nil {
+	// A crash between the two leaves an entry without a record; the next seal's entry counts.
+	record, err := evidence.EncodeRecord(s)
+	if err != nil {
 		return s, err
-	} else if !done {
-		if err := in.Hand.Record(ctx, "seal", "source:"+string(s.ID), map[string]any{
-			"size": s.Size, "name": fmt.Sprintf("%q", s.Name), "exhibit": s.Exhibit, "legal_basis": s.LegalBasis, "list": s.List, "format": s.Format,
-		}); err != nil {
-			return s, err
-		}
 	}
-	return s, evidence.WriteRecord(in.Case, s)
+	if err := in.Hand.Record(ctx, "seal", "source:"+string(s.ID), map[string]any{
+		"record_sha256": sha256Hex(record), "size": s.Size, "exhibit": s.Exhibit, "legal_basis": s.LegalBasis, "list": s.List, "format": s.Format,
+	}); err != nil {
+		return s, err
+	}
+	return s, store.WriteFile(in.Case.SourceRecordPath(s.ID), record, 0o440)
 }
 
 // publisher records publications in the ledger.
@@ -193,6 +196,11 @@ func (in *Intake) watch(s *evidence.Sealing, what string) (stop func()) {
 		}
 	}()
 	return func() { close(quit); <-ended }
+}
+
+func sha256Hex(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
 func count(v any) int64 {

@@ -2,8 +2,6 @@ package intake
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -67,9 +65,8 @@ func (in *Intake) Recognise(ctx context.Context) ([]Recognised, error) {
 
 // Apply makes m the mapping of a source, and records it.
 func (in *Intake) Apply(ctx context.Context, id casefile.SourceID, m *mapping.Mapping) error {
-	sum := sha256.Sum256(m.Text())
 	if err := in.Hand.Record(ctx, "map", "source:"+string(id), map[string]any{
-		"mapping": m.Name, "version": m.Version, "mapping_sha256": hex.EncodeToString(sum[:]),
+		"mapping": m.Name, "version": m.Version, "mapping_sha256": sha256Hex(m.Text()),
 	}); err != nil {
 		return err
 	}

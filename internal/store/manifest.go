@@ -62,6 +62,9 @@ type Manifest struct {
 // version, its parameters and its inputs' versions. It reads no file, so staleness can be
 // told before anything is computed.
 func (m Manifest) VersionOf() string {
+	if len(m.Params) == 0 {
+		m.Params = nil // as a manifest is written
+	}
 	inputs := append([]TableVersion(nil), m.Inputs...)
 	sort.Slice(inputs, func(i, j int) bool { return inputs[i].Name < inputs[j].Name })
 	text, err := json.Marshal(struct {

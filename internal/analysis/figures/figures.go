@@ -38,7 +38,7 @@ const (
 	answered = "NOT staff AND outcome = 'answered' AND started_at >= from_at AND started_at < to_at"
 	uk       = answered + " AND called_country = 'GB'"
 	long     = uk + " AND talk_s > 60"
-	paid     = "direction = 'in' AND asset = 'BTC' AND status = 'completed' AND at >= from_at AND at < to_at"
+	paid     = "direction = 'in' AND asset = 'BTC' AND status = 'completed' AND \"at\" >= from_at AND \"at\" < to_at"
 )
 
 // Figures lists every figure, in the order they are shown.

@@ -111,16 +111,21 @@ func Build(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Han
 	return nil
 }
 
+// ErrUnknown is the error of a step name that none of steps has.
+func ErrUnknown(name string, steps []Step) error {
+	all := make([]string, len(steps))
+	for i, s := range steps {
+		all[i] = s.Table
+	}
+	return fmt.Errorf("there is no step %q; the steps are %s", name, strings.Join(all, ", "))
+}
+
 // closure is the named steps and all that they stand on; all steps when there are no names.
 func closure(steps []Step, names []string) (map[string]bool, error) {
 	wanted := map[string]bool{}
 	for _, n := range names {
 		if !slices.ContainsFunc(steps, func(s Step) bool { return s.Table == n }) {
-			all := make([]string, len(steps))
-			for i, s := range steps {
-				all[i] = s.Table
-			}
-			return nil, fmt.Errorf("there is no step %q; the steps are %s", n, strings.Join(all, ", "))
+			return nil, ErrUnknown(n, steps)
 		}
 		wanted[n] = true
 	}

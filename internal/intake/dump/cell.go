@@ -52,8 +52,8 @@ func (f Field) Value(text, scratch []byte) (value, grown []byte, ok bool) {
 	}
 }
 
-// Unescape appends b to dst with MySQL's string escapes undone: \0 \b \t \n \r \Z, a
-// backslash before any other byte is dropped, and a doubled quote is one
+// Unescape appends b to dst with MySQL's string escapes undone: \0 \b \t \n \r \Z, \% and
+// \_ keep their backslash, one before any other byte is dropped, and a doubled quote is one
 // (MySQL reference manual, "String Literals").
 func Unescape(dst, b []byte) []byte {
 	for i := 0; i < len(b); i++ {
@@ -75,6 +75,8 @@ func Unescape(dst, b []byte) []byte {
 				c = '\r'
 			case 'Z':
 				c = 26
+			case '%', '_': // stand for themselves only in patterns
+				dst = append(dst, '\\')
 			}
 		}
 		dst = append(dst, c)

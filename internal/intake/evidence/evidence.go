@@ -191,13 +191,10 @@ func (s *Sealing) Close() {
 	os.Remove(s.copy.Name())
 }
 
-// WriteRecord makes a sealed source known to the case.
-func WriteRecord(c *store.Case, s store.Source) error {
+// EncodeRecord is the content of a source's record file.
+func EncodeRecord(s store.Source) ([]byte, error) {
 	text, err := json.MarshalIndent(s, "", " ")
-	if err != nil {
-		return err
-	}
-	return store.WriteFile(c.SourceRecordPath(s.ID), append(text, '\n'), 0o440)
+	return append(text, '\n'), err
 }
 
 // Hash gives the SHA-256 of a file.

@@ -13,44 +13,45 @@ import (
 // conversions are the words of a column's `as`, and the SQL each stands for over a source
 // column x. Z is the time zone.
 var conversions = map[string]string{
-	"text":         "CAST(x AS VARCHAR)",
-	"trimmed":      "nullif(trim(CAST(x AS VARCHAR)), '')",
-	"lower":        "lower(trim(CAST(x AS VARCHAR)))",
-	"number":       "TRY_CAST(x AS BIGINT)",
-	"seconds":      "TRY_CAST(x AS BIGINT)",
-	"utc":          "timezone('UTC', TRY_CAST(x AS TIMESTAMP))", // a time of no zone that is UTC
-	"wall":         "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",    // wall clock of zone Z
-	"epoch_s":      "to_timestamp(TRY_CAST(x AS BIGINT))",       // seconds since 1970 UTC
-	"date":         "TRY_CAST(nullif(CAST(x AS VARCHAR), '') AS DATE)",
-	"e164":         "e164(CAST(x AS VARCHAR))",
-	"clid_number":  "clid_number(CAST(x AS VARCHAR))",
-	"clid_e164":    "e164(clid_number(CAST(x AS VARCHAR)))",
-	"clid_name":    "clid_name(CAST(x AS VARCHAR))",
-	"country":      "(SELECT country FROM country_name WHERE name = upper(trim(CAST(x AS VARCHAR))))",
-	"e164_country": "(SELECT CASE WHEN country = 'GB' THEN british_country(CAST(e164(CAST(x AS VARCHAR)) AS VARCHAR)) ELSE country END FROM dial_country WHERE prefix = substr(CAST(e164(CAST(x AS VARCHAR)) AS VARCHAR), 1, 4))",
-	"money":        "minor_units(TRY_CAST(x AS DECIMAL(38,8)))",
-	"btc":          "CAST(TRY_CAST(x AS DECIMAL(38,8)) * 100000000 AS BIGINT)",
-	"flag":         "(TRY_CAST(x AS BIGINT) <> 0)",
-	"truth":        "TRY_CAST(x AS BOOLEAN)",
-	"upper":        "upper(trim(CAST(x AS VARCHAR)))",
+	"text":        "CAST(x AS VARCHAR)",
+	"trimmed":     "nullif(trim(CAST(x AS VARCHAR)), '')",
+	"lower":       "lower(trim(CAST(x AS VARCHAR)))",
+	"number":      "TRY_CAST(x AS BIGINT)",
+	"seconds":     "TRY_CAST(x AS BIGINT)",
+	"utc":         "timezone('UTC', TRY_CAST(x AS TIMESTAMP))", // a time of no zone that is UTC
+	"wall":        "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",    // wall clock of zone Z
+	"epoch_s":     "to_timestamp(TRY_CAST(x AS BIGINT))",       // seconds since 1970 UTC
+	"date":        "TRY_CAST(nullif(CAST(x AS VARCHAR), '') AS DATE)",
+	"e164":        "e164(CAST(x AS VARCHAR))",
+	"clid_number": "clid_number(CAST(x AS VARCHAR))",
+	"clid_e164":   "e164(clid_number(CAST(x AS VARCHAR)))",
+	"clid_name":   "clid_name(CAST(x AS VARCHAR))",
+	"country":     "(SELECT country FROM country_name WHERE name = upper(trim(CAST(x AS VARCHAR))))",
+	"money":       "minor_units(TRY_CAST(x AS DECIMAL(38,8)))",
+	"btc":         "CAST(TRY_CAST(x AS DECIMAL(38,8)) * 100000000 AS BIGINT)",
+	"flag":        "(TRY_CAST(x AS BIGINT) <> 0)",
+	"truth":       "TRY_CAST(x AS BOOLEAN)",
+	"upper":       "upper(trim(CAST(x AS VARCHAR)))",
 }
 
 // expr is the SQL expression that fills the column.
 func (c Column) expr(zone string) (string, error) {
 	given := 0
-	for _, is := range []bool{c.From != "", c.Const != nil, c.SQL != ""} {
+	for _, is := range []bool{c.From != "", c.Const != nil, c.SQL != "", c.CountryOf != ""} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return "", errors.New("give exactly one of from, const and sql")
+		return "", errors.New("give exactly one of from, const, sql and country_of")
 	}
 	switch {
 	case c.Const != nil:
 		return duckdb.Literal(*c.Const), nil
 	case c.SQL != "":
 		return "(" + c.SQL + ")", nil
+	case c.CountryOf != "":
+		return "NULL", nil // Select puts it in
 	}
 	x := "t." + duckdb.Ident(c.From)
 	if c.Values != nil {
@@ -109,10 +110,19 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 	if err != nil {
 		return "", err
 	}
-	var b strings.Builder
+	var b, countries strings.Builder
+	joins, replace := 0, ""
 	b.WriteString("SELECT ")
 	for _, c := range model.Columns {
 		expr := "NULL"
+		if of := s.Columns[c.Name].CountryOf; of != "" { // by a look-up of the number's first digits
+			joins++
+			fmt.Fprintf(&countries, "\nLEFT JOIN dial_country d%d ON d%d.prefix = substr(CAST(m.%s AS VARCHAR), 1, 4)", joins, joins, duckdb.Ident(of))
+			if joins > 1 {
+				replace += ", "
+			}
+			replace += fmt.Sprintf("CASE WHEN d%d.country = 'GB' THEN british_country(CAST(m.%s AS VARCHAR)) ELSE d%d.country END AS %s", joins, duckdb.Ident(of), joins, duckdb.Ident(c.Name))
+		}
 		if how, ok := s.Columns[c.Name]; ok {
 			if expr, err = how.expr(zone); err != nil {
 				return "", fmt.Errorf("%s.%s: %w", model.Name, c.Name, err)
@@ -130,6 +140,9 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 	}
 	if s.Where != "" {
 		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
+	}
+	if joins > 0 {
+		return "SELECT m.* REPLACE (" + replace + ")\nFROM (" + b.String() + ") m" + countries.String(), nil
 	}
 	return b.String(), nil
 }

@@ -70,9 +70,10 @@ type Column struct {
 	Zone       string            `yaml:"zone,omitempty" json:"zone,omitempty"`   // of a wall clock; the case's by default
 	Const      *string           `yaml:"const,omitempty" json:"const,omitempty"` // the same for every row
 	Prefix     string            `yaml:"prefix,omitempty" json:"prefix,omitempty"`
-	Values     map[string]string `yaml:"values,omitempty" json:"values,omitempty"` // a code's meaning
-	Else       string            `yaml:"else,omitempty" json:"else,omitempty"`     // of a code not listed
-	SQL        string            `yaml:"sql,omitempty" json:"sql,omitempty"`       // over t and the joins, where nothing else does
+	Values     map[string]string `yaml:"values,omitempty" json:"values,omitempty"`         // a code's meaning
+	Else       string            `yaml:"else,omitempty" json:"else,omitempty"`             // of a code not listed
+	CountryOf  string            `yaml:"country_of,omitempty" json:"country_of,omitempty"` // of this case column's E.164 number
+	SQL        string            `yaml:"sql,omitempty" json:"sql,omitempty"`               // over t and the joins, where nothing else does
 	Confidence float64           `yaml:"confidence,omitempty" json:"confidence,omitempty"`
 	Why        string            `yaml:"why,omitempty" json:"why,omitempty"`
 }

@@ -56,7 +56,11 @@ func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
 			props = append(props, parquet.WithDictionaryFor(c.name, dict), parquet.WithStatsFor(c.name, dict))
 		}
 	}
-	w := file.NewParquetWriter(buffered, t.root, file.WithWriterProps(parquet.NewWriterProperties(props...)))
+	root, err := parquetSchema(t.columns) // its nodes keep state: one for each file
+	if err != nil {
+		return err
+	}
+	w := file.NewParquetWriter(buffered, root, file.WithWriterProps(parquet.NewWriterProperties(props...)))
 	if err := e.rows(w, t, b); err != nil {
 		return err
 	}
@@ -197,6 +201,11 @@ func float(f dump.Field, text []byte) (float64, bool) {
 	b := f.In(text)
 	if v, ok := dump.ParseInt(b); ok && v > -1<<53 && v < 1<<53 && b[0] != '-' {
 		return float64(v), true
+	}
+	for _, c := range b { // ParseFloat also reads words, hexadecimal and underscores
+		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c|0x20 != 'e' {
+			return 0, false
+		}
 	}
 	v, err := strconv.ParseFloat(asString(b), 64)
 	return v, err == nil

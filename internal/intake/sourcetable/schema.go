@@ -26,14 +26,10 @@ const (
 	refMisfit = "ref_misfit"
 )
 
-// layout gives the table's own columns under their Parquet names, and the schema of its files.
-func layout(t *dump.Table) ([]column, *schema.GroupNode, error) {
+// layout gives the table's own columns under their Parquet names.
+func layout(t *dump.Table) []column {
 	taken := map[string]bool{refRow: true, refOffset: true, refMisfit: true}
 	cols := make([]column, len(t.Columns))
-	fields := schema.FieldList{
-		schema.NewInt64Node(refRow, parquet.Repetitions.Required, -1),
-		schema.NewInt64Node(refOffset, parquet.Repetitions.Required, -1),
-	}
 	for i, c := range t.Columns {
 		name := c.Name
 		if !utf8.ValidString(name) {
@@ -44,18 +40,28 @@ func layout(t *dump.Table) ([]column, *schema.GroupNode, error) {
 		}
 		taken[strings.ToLower(name)] = true
 		cols[i] = column{name: name, Column: c}
-		node, err := node(name, c)
+	}
+	return cols
+}
+
+// parquetSchema is the schema of a table's files.
+func parquetSchema(cols []column) (*schema.GroupNode, error) {
+	fields := schema.FieldList{
+		schema.NewInt64Node(refRow, parquet.Repetitions.Required, -1),
+		schema.NewInt64Node(refOffset, parquet.Repetitions.Required, -1),
+	}
+	for _, c := range cols {
+		node, err := node(c.name, c.Column)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		fields = append(fields, node)
 	}
 	misfit, err := schema.NewPrimitiveNodeLogical(refMisfit, parquet.Repetitions.Optional, schema.StringLogicalType{}, parquet.Types.ByteArray, -1, -1)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	root, err := schema.NewGroupNode("row", parquet.Repetitions.Required, append(fields, misfit), -1)
-	return cols, root, err
+	return schema.NewGroupNode("row", parquet.Repetitions.Required, append(fields, misfit), -1)
 }
 
 func node(name string, c dump.Column) (schema.Node, error) {

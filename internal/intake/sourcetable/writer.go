@@ -17,8 +17,6 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/parquet/schema"
-
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/store"
@@ -43,7 +41,6 @@ type Writer struct {
 type tableFiles struct {
 	table   *dump.Table
 	columns []column
-	root    *schema.GroupNode
 	stage   *store.Stage
 	files   []store.File
 }
@@ -80,12 +77,9 @@ func (w *Writer) Rows(b *dump.Batch) error {
 		if err != nil {
 			return err
 		}
-		t = &tableFiles{table: b.Table, stage: stage}
+		t = &tableFiles{table: b.Table, columns: layout(b.Table), stage: stage}
 		w.byName[b.Table] = t
 		w.tables = append(w.tables, t)
-		if t.columns, t.root, err = layout(b.Table); err != nil {
-			return fmt.Errorf("table %q: %w", b.Table.Name, err)
-		}
 	}
 	part := len(t.files)
 	w.mu.Lock()
@@ -209,11 +203,8 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 		if err != nil {
 			return totals, err
 		}
-		cols, root, err := layout(side.batch.Table)
-		if err != nil {
-			return totals, err
-		}
-		t := &tableFiles{table: side.batch.Table, columns: cols, root: root, stage: stage}
+		cols := layout(side.batch.Table)
+		t := &tableFiles{table: side.batch.Table, columns: cols, stage: stage}
 		files := []store.File{{Name: "part-00000.parquet", Rows: int64(len(side.batch.Rows))}}
 		var e encoder
 		err = e.write(filepath.Join(stage.Dir, files[0].Name), t, side.batch)

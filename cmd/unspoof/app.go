@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unspoof/unspoof/internal/ledger"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// desk is an open case with its ledger, for one command.
+type workspace struct {
+	*store.Case
+	db   *sql.DB
+	log  *ledger.Log
+	hand ledger.Hand
+	key  ledger.Key
+	done []func()
+}
+
+// openCase opens a case and its ledger. With write it also takes the case's lock and puts in
+// order what a crash left behind.
+func openCase(ctx context.Context, dir string, write bool) (_ *workspace, err error) {
+	c, err := store.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &workspace{Case: c}
+	defer func() {
+		if err != nil {
+			w.Close()
+		}
+	}()
+	if write {
+		unlock, err := c.Lock()
+		if err != nil {
+			return nil, err
+		}
+		w.done = append(w.done, unlock)
+	}
+	origin := "unspoof/case/" + c.Config.ID
+	if w.key, err = ledger.LoadOrCreateKey(c.Dir+"/checkpoints", origin); err != nil {
+		return nil, err
+	}
+	if w.db, err = ledger.OpenDB(c.ActsPath()); err != nil {
+		return nil, err
+	}
+	w.done = append(w.done, func() { w.db.Close() })
+	if w.log, err = ledger.Open(ctx, w.db, origin, w.key.Signer, ledger.WithApp(version())); err != nil {
+		return nil, err
+	}
+	w.done = append(w.done, func() { w.log.Close() })
+	w.hand = ledger.Hand{Log: w.log, Reader: w.log.Reader, Actor: actor(), Role: "operator"}
+	if write {
+		if err := w.recover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Close gives everything back. After a writing command it signs a checkpoint first.
+func (w *workspace) Close() {
+	for i := len(w.done) - 1; i >= 0; i-- {
+		w.done[i]()
+	}
+	w.done = nil
+}
+
+// sign puts a checkpoint on what a command recorded.
+func (w *workspace) sign(ctx context.Context) error {
+	_, err := w.log.Checkpoint(context.WithoutCancel(ctx))
+	return err
+}
+
+// recover rolls interrupted publications forward, or removes them, as the ledger says.
+func (w *workspace) recover(ctx context.Context) error {
+	said := map[string]string{}
+	for e, err := range w.log.Entries(ctx, 0, -1) {
+		if err != nil {
+			return err
+		}
+		act, err := e.Act()
+		if err != nil {
+			return err
+		}
+		switch act.Action {
+		case "publish":
+			said[act.Object], _ = act.Details["manifest_sha256"].(string)
+		case "withdraw":
+			delete(said, act.Object)
+		}
+	}
+	did, err := w.Recover(func(table string) (string, bool) {
+		sum, ok := said["table:"+table]
+		return sum, ok
+	})
+	for _, d := range did {
+		fmt.Fprintln(os.Stderr, "after an interruption:", d)
+	}
+	return err
+}
+
+// engine opens the SQL engine over the case.
+func (w *workspace) engine(ctx context.Context) (*duckdb.Engine, error) {
+	e, err := duckdb.Open(ctx, w.Case, duckdb.Options{})
+	if err == nil {
+		w.done = append(w.done, func() { e.Close() })
+	}
+	return e, err
+}
+
+// actor is who runs the command: UNSPOOF_ACTOR where several people share a login.
+func actor() string {
+	if a := os.Getenv("UNSPOOF_ACTOR"); a != "" {
+		return a
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// caseFlag is the flag every command on a case has.
+func caseFlag(c *cobra.Command) *string {
+	dir := c.Flags().String("case", "", "the case folder")
+	if err := c.MarkFlagRequired("case"); err != nil {
+		panic(err) // the flag was defined on the line above
+	}
+	return dir
+}
+
+// printJSON writes a value as one line of JSON.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// rows runs a query and gives each row's columns by name.
+func queryRows(ctx context.Context, db *sql.DB, query string, each func(map[string]any) error) error {
+	r, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	cols, err := r.Columns()
+	if err != nil {
+		return err
+	}
+	for r.Next() {
+		values, into := make([]any, len(cols)), make([]any, len(cols))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := r.Scan(into...); err != nil {
+			return err
+		}
+		row := map[string]any{}
+		for i, c := range cols {
+			if t, ok := values[i].(time.Time); ok {
+				values[i] = t.UTC().Format(time.RFC3339)
+			}
+			row[c] = values[i]
+		}
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}
+
+// built gives the manifests of tables an answer needs, or says what to run.
+func (w *workspace) built(tables ...string) ([]store.Manifest, error) {
+	var list []store.Manifest
+	for _, t := range tables {
+		m, err := w.Table(t)
+		if errors.Is(err, store.ErrNoTable) {
+			return nil, fmt.Errorf("%w: run `unspoof build --case %s`", err, w.Dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}

@@ -1,0 +1,190 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+)
+
+// Profile is an account as the platform had it.
+type Profile struct {
+	ID, Username, Email, DisplayName, Role, Status string
+	PhoneRaw                                       sql.Null[string]
+	Phone                                          casefile.E164
+	CountryClaimed                                 string
+	CountryClaimedRaw                              sql.Null[string]
+	RegisteredAt, LastSeenAt                       sql.Null[time.Time]
+	Balance                                        sql.Null[int64]
+	Currency, ParentID                             string
+	Ref                                            casefile.RowRef
+}
+
+const profileSQL = `
+SELECT account_id, COALESCE(username, ''), COALESCE(email, ''), COALESCE(display_name, ''), COALESCE(role, ''), COALESCE(CAST(status AS VARCHAR), ''),
+       phone_raw, COALESCE(phone_e164, 0), COALESCE(country_claimed, ''), country_claimed_raw, registered_at, last_seen_at,
+       CAST(balance_minor AS BIGINT), COALESCE(currency, ''), COALESCE(CAST(parent_account_id AS VARCHAR), ''), ` + refColumns + `
+FROM account WHERE account_id = ?`
+
+func scanProfile(r *sql.Rows, v *Profile) error {
+	into := []any{&v.ID, &v.Username, &v.Email, &v.DisplayName, &v.Role, &v.Status, &v.PhoneRaw, &v.Phone, &v.CountryClaimed,
+		&v.CountryClaimedRaw, &v.RegisteredAt, &v.LastSeenAt, &v.Balance, &v.Currency, &v.ParentID}
+	return r.Scan(append(into, refInto(&v.Ref)...)...)
+}
+
+// Identifier is a value that may say who holds an account, and how many other accounts
+// share it.
+type Identifier struct {
+	Kind, Value, Norm string
+	FirstAt, LastAt   sql.Null[time.Time]
+	Times             sql.Null[int64]
+	Others            int64
+	Ref               casefile.RowRef
+}
+
+const identifiersSQL = `
+WITH mine AS (SELECT * FROM identifier WHERE account_id = ?),
+shared AS (
+	SELECT o.kind, o.value_norm, count(DISTINCT o.account_id) AS others
+	FROM identifier o
+	WHERE (o.kind, o.value_norm) IN (SELECT kind, value_norm FROM mine WHERE value_norm <> '') AND o.account_id <> ?
+	GROUP BY o.kind, o.value_norm
+)
+SELECT m.kind, COALESCE(m.value, ''), COALESCE(m.value_norm, ''), m.first_seen_at, m.last_seen_at, CAST(m.times AS BIGINT), COALESCE(s.others, 0),
+       COALESCE(m.ref_source, ''), COALESCE(m.ref_table, ''), COALESCE(m.ref_row, 0), COALESCE(m.ref_offset, 0)
+FROM mine m LEFT JOIN shared s ON s.kind = m.kind AND s.value_norm = m.value_norm
+ORDER BY m.kind, m.value, m.ref_row`
+
+// Payment is one payment with its worth on its day.
+type Payment struct {
+	ID                               string
+	At                               sql.Null[time.Time]
+	Direction, Method, Asset, Status string
+	Sats, GBP, EUR, Amount           sql.Null[int64]
+	Currency, RateDay, Address, TxID string
+	Ref                              casefile.RowRef
+}
+
+const paymentsSQL = `
+SELECT p.payment_id, p."at", COALESCE(p.direction, ''), COALESCE(p.method, ''), COALESCE(p.asset, ''), COALESCE(p.status, ''),
+       CAST(p.amount_sat AS BIGINT), CAST(v.gbp_minor AS BIGINT), CAST(v.eur_minor AS BIGINT), CAST(p.amount_minor AS BIGINT),
+       COALESCE(p.currency, ''), COALESCE(CAST(v.rate_day AS VARCHAR), ''), COALESCE(p.address, ''), COALESCE(p.txid, ''),
+       COALESCE(p.ref_source, ''), COALESCE(p.ref_table, ''), COALESCE(p.ref_row, 0), COALESCE(p.ref_offset, 0)
+FROM payment p LEFT JOIN payment_value v ON v.payment_id = p.payment_id
+WHERE p.account_id = ? ORDER BY p."at", p.payment_id`
+
+// PolicyResult is what one policy says of an account.
+type PolicyResult struct {
+	Policy, Version     string
+	Passed              bool
+	Rank                sql.Null[int64]
+	Reasons, FailedRule string
+}
+
+const policyResultsSQL = `
+SELECT policy, COALESCE(CAST(policy_version AS VARCHAR), ''), COALESCE(passed, false), CAST(rank AS BIGINT), COALESCE(CAST(reasons AS VARCHAR), ''), COALESCE(failed_rule, '')
+FROM policy_result WHERE account_id = ? ORDER BY policy, policy_version`
+
+// AccountInstitution is an account's calls in one institution's name or, without an
+// institution, those of one grade.
+type AccountInstitution struct {
+	ID, Name                  string
+	Grade                     casefile.Grade // only where no institution is named
+	Calls, LongCalls, Numbers int64
+	AStar, A, B, C            int64
+}
+
+const accountInstitutionsSQL = `
+SELECT COALESCE(v.institution_id, ''), COALESCE(max(u.name), ''), COALESCE(v.other, ''), count(*),
+       count(*) FILTER (WHERE v.outcome = 'answered' AND v.talk_s > 60), count(DISTINCT v.called_e164),
+       count(*) FILTER (WHERE v.grade = 'A*'), count(*) FILTER (WHERE v.grade = 'A'), count(*) FILTER (WHERE v.grade = 'B'), count(*) FILTER (WHERE v.grade = 'C')
+FROM (SELECT *, CASE WHEN institution_id IS NULL THEN grade END AS other FROM call_verdict WHERE account_id = ?) v
+LEFT JOIN institution u ON u.institution_id = v.institution_id
+GROUP BY v.institution_id, v.other ORDER BY v.institution_id IS NULL, count(*) DESC, v.institution_id, v.other`
+
+// Account is everything known of one account.
+type Account struct {
+	Profile      Profile
+	Suspect      *Suspect // nil: an account of the platform's staff, or not built
+	Policies     []PolicyResult
+	Identifiers  []Identifier
+	Payments     []Payment
+	PaymentPage  Page
+	Sessions     int64
+	Institutions []AccountInstitution
+	Page         Page // of the calls
+	Calls        []Call
+	Links        []ReportLink
+}
+
+// Account is one account by its id; the page numbers are of its calls and its payments.
+func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paymentPage int) (Account, error) {
+	a := Asked{Action: SeePeople, Object: id("account", key), Details: map[string]any{"calls": callPage, "payments": paymentPage},
+		Needs: []string{"account"}}
+	return look(ctx, d, p, a, func(ctx context.Context) (Account, error) {
+		v := Account{Page: page(callPage), PaymentPage: page(paymentPage)}
+		var err error
+		if v.Profile, err = first(ctx, d, profileSQL, scanProfile, key); err != nil {
+			return v, err
+		}
+		parts := []struct {
+			needs []string
+			read  func() error
+		}{
+			{[]string{"suspect"}, func() error {
+				found, err := collect(ctx, d, "SELECT "+suspectColumns+", NULL::BIGINT FROM suspect s WHERE s.account_id = ?", scanSuspect, key)
+				if len(found) > 0 {
+					v.Suspect = &found[0]
+				}
+				return err
+			}},
+			{[]string{"policy_result"}, func() (err error) {
+				v.Policies, err = collect(ctx, d, policyResultsSQL, func(r *sql.Rows, c *PolicyResult) error {
+					return r.Scan(&c.Policy, &c.Version, &c.Passed, &c.Rank, &c.Reasons, &c.FailedRule)
+				}, key)
+				return err
+			}},
+			{[]string{"identifier"}, func() (err error) {
+				v.Identifiers, err = collect(ctx, d, identifiersSQL, func(r *sql.Rows, c *Identifier) error {
+					into := []any{&c.Kind, &c.Value, &c.Norm, &c.FirstAt, &c.LastAt, &c.Times, &c.Others}
+					return r.Scan(append(into, refInto(&c.Ref)...)...)
+				}, key, key)
+				return err
+			}},
+			{[]string{"session"}, func() (err error) {
+				v.Sessions, err = d.number(ctx, "SELECT count(*) FROM session WHERE account_id = ?", key)
+				return err
+			}},
+			{[]string{"payment", "payment_value"}, func() (err error) {
+				v.Payments, err = paged(ctx, d, &v.PaymentPage, paymentsSQL, func(r *sql.Rows, c *Payment) error {
+					into := []any{&c.ID, &c.At, &c.Direction, &c.Method, &c.Asset, &c.Status, &c.Sats, &c.GBP, &c.EUR, &c.Amount,
+						&c.Currency, &c.RateDay, &c.Address, &c.TxID}
+					return r.Scan(append(into, refInto(&c.Ref)...)...)
+				}, key)
+				return err
+			}},
+			{[]string{"call_verdict", "institution"}, func() (err error) {
+				v.Institutions, err = collect(ctx, d, accountInstitutionsSQL, func(r *sql.Rows, c *AccountInstitution) error {
+					return r.Scan(&c.ID, &c.Name, &c.Grade, &c.Calls, &c.LongCalls, &c.Numbers, &c.AStar, &c.A, &c.B, &c.C)
+				}, key)
+				return err
+			}},
+			{[]string{"call_verdict"}, func() (err error) {
+				v.Calls, err = paged(ctx, d, &v.Page, callSQL+" WHERE account_id = ? ORDER BY started_at, call_id", scanCall, key)
+				return err
+			}},
+			{[]string{"report_link"}, func() (err error) {
+				v.Links, err = collect(ctx, d, reportLinkSQL+" WHERE l.account_id = ? ORDER BY l.strict DESC, l.report_id, l.rank", scanReportLink, key)
+				return err
+			}},
+		}
+		for _, part := range parts {
+			if len(d.missing(part.needs)) == 0 {
+				err = errors.Join(err, part.read())
+			}
+		}
+		return v, err
+	})
+}

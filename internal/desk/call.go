@@ -1,0 +1,125 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+)
+
+// Call is a call as lists show it: its verdict and its row.
+type Call struct {
+	ID, AccountID          string
+	StartedAt              sql.Null[time.Time]
+	Called                 casefile.E164
+	Country, Outcome       string
+	TalkS                  int64
+	Staff                  bool
+	Grade                  casefile.Grade
+	InstitutionID          string
+	Rule, Reasons, Version string
+	Presented              casefile.E164
+	PresentedName          string
+	Ref                    casefile.RowRef
+}
+
+const callSQL = `
+SELECT call_id, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), COALESCE(called_country, ''), COALESCE(outcome, ''),
+       COALESCE(CAST(talk_s AS BIGINT), 0), COALESCE(staff, false), COALESCE(grade, ''), COALESCE(institution_id, ''),
+       COALESCE(rule, ''), COALESCE(CAST(reasons AS VARCHAR), ''), COALESCE(CAST(rule_version AS VARCHAR), ''),
+       COALESCE(presented_e164, 0), COALESCE(presented_name, ''), ` + refColumns + `
+FROM call_verdict`
+
+func scanCall(r *sql.Rows, v *Call) error {
+	into := []any{&v.ID, &v.AccountID, &v.StartedAt, &v.Called, &v.Country, &v.Outcome, &v.TalkS, &v.Staff, &v.Grade, &v.InstitutionID,
+		&v.Rule, &v.Reasons, &v.Version, &v.Presented, &v.PresentedName}
+	return r.Scan(append(into, refInto(&v.Ref)...)...)
+}
+
+// CallDetail is what the source says of a call beside its verdict. Raw text is null where
+// the source had none, which is not the same as an empty one.
+type CallDetail struct {
+	AnsweredAt, EndedAt                              sql.Null[time.Time]
+	PresentedRaw, ReceivedCLIRaw, CalledRaw          sql.Null[string]
+	RingS, CostMinor                                 sql.Null[int64]
+	Currency, Trunk, ScriptID, Recording, UpstreamIP string
+	Keypresses                                       sql.Null[int64]
+}
+
+const callDetailSQL = `
+SELECT answered_at, ended_at, presented_raw, received_cli_raw, called_raw, CAST(ring_s AS BIGINT), CAST(cost_minor AS BIGINT),
+       COALESCE(currency, ''), COALESCE(trunk, ''), COALESCE(CAST(script_id AS VARCHAR), ''), COALESCE(recording, ''), COALESCE(CAST(upstream_ip AS VARCHAR), ''),
+       CAST(keypress_count AS BIGINT)
+FROM call WHERE call_id = ?`
+
+// CallPage is one call with everything known of it.
+type CallPage struct {
+	Call        Call
+	Detail      CallDetail
+	Username    string
+	Institution string // the name of the institution that the verdict names
+	Links       []ReportLink
+}
+
+// Call is one call by its id.
+func (d *Desk) Call(ctx context.Context, p Person, key string) (CallPage, error) {
+	a := Asked{Action: SeePeople, Object: id("call", key), Needs: []string{"call", "call_verdict", "account"}}
+	return look(ctx, d, p, a, func(ctx context.Context) (CallPage, error) {
+		var c CallPage
+		var err error
+		if c.Call, err = first(ctx, d, callSQL+" WHERE call_id = ?", scanCall, key); err != nil {
+			return c, err
+		}
+		c.Detail, err = first(ctx, d, callDetailSQL, func(r *sql.Rows, v *CallDetail) error {
+			return r.Scan(&v.AnsweredAt, &v.EndedAt, &v.PresentedRaw, &v.ReceivedCLIRaw, &v.CalledRaw, &v.RingS, &v.CostMinor,
+				&v.Currency, &v.Trunk, &v.ScriptID, &v.Recording, &v.UpstreamIP, &v.Keypresses)
+		}, key)
+		if err != nil {
+			return c, err
+		}
+		var err1, err2, err3 error
+		c.Username, err1 = d.text(ctx, "SELECT COALESCE(username, '') FROM account WHERE account_id = ?", c.Call.AccountID)
+		if d.has("institution") {
+			c.Institution, err2 = d.text(ctx, "SELECT COALESCE(name, '') FROM institution WHERE institution_id = ?", c.Call.InstitutionID)
+		}
+		if d.has("report_link") {
+			c.Links, err3 = collect(ctx, d, reportLinkSQL+" WHERE l.call_id = ? ORDER BY l.rank, l.report_id", scanReportLink, key)
+		}
+		return c, errors.Join(err1, err2, err3)
+	})
+}
+
+// text runs a query for one text; no row gives the empty text.
+func (d *Desk) text(ctx context.Context, query string, args ...any) (s string, err error) {
+	err = d.engine.DB.QueryRowContext(ctx, query, args...).Scan(&s)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return s, err
+}
+
+// ReportLink is one candidate call for one loss report.
+type ReportLink struct {
+	ReportID, CallID, AccountID string
+	Called                      casefile.E164
+	InstitutionID               string
+	Strict                      bool
+	Rank                        int64
+	Amount                      sql.Null[int64]
+	Currency, Reasons           string
+	CallRef, ReportRef          casefile.RowRef
+}
+
+const reportLinkSQL = `
+SELECT l.report_id, l.call_id, COALESCE(l.account_id, ''), COALESCE(l.called_e164, 0), COALESCE(l.institution_id, ''), COALESCE(l.strict, false),
+       COALESCE(CAST(l.rank AS BIGINT), 0), CAST(l.amount_minor AS BIGINT), COALESCE(l.currency, ''), COALESCE(CAST(l.reasons AS VARCHAR), ''),
+       COALESCE(l.ref_source, ''), COALESCE(l.ref_table, ''), COALESCE(l.ref_row, 0), COALESCE(l.ref_offset, 0),
+       COALESCE(l.report_ref_source, ''), COALESCE(l.report_ref_table, ''), COALESCE(l.report_ref_row, 0), COALESCE(l.report_ref_offset, 0)
+FROM report_link l`
+
+func scanReportLink(r *sql.Rows, v *ReportLink) error {
+	into := []any{&v.ReportID, &v.CallID, &v.AccountID, &v.Called, &v.InstitutionID, &v.Strict, &v.Rank, &v.Amount, &v.Currency, &v.Reasons}
+	return r.Scan(append(append(into, refInto(&v.CallRef)...), refInto(&v.ReportRef)...)...)
+}

@@ -1,0 +1,130 @@
+package desk
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+)
+
+// Victim is one called number with what happened to it.
+type Victim struct {
+	Number                            casefile.E164
+	Country                           string
+	Calls, Answered, LongCalls, TalkS int64
+	FirstAt, LastAt                   sql.Null[time.Time]
+	Accounts                          int64
+	Institutions                      string
+	BestGrade                         casefile.Grade
+	Repeat                            string // how the number was called again; empty: it was not
+	LinkedReports                     int64
+	LinkedLoss                        sql.Null[int64]
+	Points                            float64
+	Reasons                           string
+}
+
+const victimSQL = `
+SELECT called_e164, COALESCE(country, ''), CAST(calls AS BIGINT), CAST(answered AS BIGINT), CAST(long_calls AS BIGINT), CAST(talk_s AS BIGINT),
+       first_at, last_at, COALESCE(CAST(accounts AS BIGINT), 0), COALESCE(CAST(institutions AS VARCHAR), ''), COALESCE(best_grade, ''),
+       CASE COALESCE(CAST("repeat" AS VARCHAR), 'false') WHEN 'false' THEN '' WHEN 'true' THEN 'yes' ELSE CAST("repeat" AS VARCHAR) END,
+       COALESCE(CAST(linked_reports AS BIGINT), 0), CAST(linked_loss_minor AS BIGINT), COALESCE(CAST(points AS DOUBLE), 0), COALESCE(CAST(reasons AS VARCHAR), '')
+FROM victim`
+
+func scanVictim(r *sql.Rows, v *Victim) error {
+	return r.Scan(&v.Number, &v.Country, &v.Calls, &v.Answered, &v.LongCalls, &v.TalkS, &v.FirstAt, &v.LastAt, &v.Accounts,
+		&v.Institutions, &v.BestGrade, &v.Repeat, &v.LinkedReports, &v.LinkedLoss, &v.Points, &v.Reasons)
+}
+
+// VictimList is one page of called numbers.
+type VictimList struct {
+	Page Page
+	List []Victim
+}
+
+// Victims lists the called numbers by their points, highest first.
+func (d *Desk) Victims(ctx context.Context, p Person, number int) (VictimList, error) {
+	a := Asked{Action: SeePeople, Object: "page:victims", Details: map[string]any{"page": number}, Needs: []string{"victim"}}
+	return look(ctx, d, p, a, func(ctx context.Context) (_ VictimList, err error) {
+		l := VictimList{Page: page(number)}
+		l.List, err = paged(ctx, d, &l.Page, victimSQL+" WHERE called_e164 IS NOT NULL ORDER BY points DESC NULLS LAST, talk_s DESC, called_e164", scanVictim)
+		return l, err
+	})
+}
+
+// Report is one loss report about a number.
+type Report struct {
+	ID, List                      string
+	ReportedAt, From, To          sql.Null[time.Time]
+	Institution, Narrative, Force string
+	Amount                        sql.Null[int64]
+	Currency                      string
+	Ref                           casefile.RowRef
+}
+
+const reportSQL = `
+SELECT report_id, COALESCE(list, ''), reported_at, incident_from, incident_to, COALESCE(institution, ''), COALESCE(narrative, ''),
+       COALESCE(force_area, ''), CAST(amount_minor AS BIGINT), COALESCE(currency, ''), ` + refColumns + `
+FROM loss_report WHERE victim_phone_e164 = ? ORDER BY reported_at, report_id`
+
+// CallerOf is one account's calls to a number.
+type CallerOf struct {
+	AccountID, Username     string
+	Calls, LongCalls, TalkS int64
+	FirstAt, LastAt         sql.Null[time.Time]
+}
+
+const callersOfSQL = `
+SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.talk_s, v.first_at, v.last_at
+FROM (
+	SELECT account_id, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
+	       CAST(sum(talk_s) AS BIGINT) AS talk_s, min(started_at) AS first_at, max(started_at) AS last_at
+	FROM call_verdict WHERE called_e164 = ? GROUP BY account_id
+) v LEFT JOIN account a ON a.account_id = v.account_id
+ORDER BY v.talk_s DESC NULLS LAST, v.account_id`
+
+// Number is everything known of one telephone number as a called party.
+type Number struct {
+	Number  casefile.E164
+	Victim  *Victim // nil: called, but never answered, or not judged a victim
+	Callers []CallerOf
+	Reports []Report
+	Links   []ReportLink
+	Page    Page
+	Calls   []Call
+}
+
+// Number is one called number.
+func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int) (Number, error) {
+	a := Asked{Action: SeePeople, Object: "number:" + d.digest(n.String()), Details: map[string]any{"page": number},
+		Needs: []string{"call_verdict", "account"}}
+	return look(ctx, d, p, a, func(ctx context.Context) (Number, error) {
+		v := Number{Number: n, Page: page(number)}
+		var errs [5]error
+		if d.has("victim") {
+			var found []Victim
+			if found, errs[0] = collect(ctx, d, victimSQL+" WHERE called_e164 = ?", scanVictim, int64(n)); len(found) > 0 {
+				v.Victim = &found[0]
+			}
+		}
+		v.Callers, errs[1] = collect(ctx, d, callersOfSQL, func(r *sql.Rows, c *CallerOf) error {
+			return r.Scan(&c.AccountID, &c.Username, &c.Calls, &c.LongCalls, &c.TalkS, &c.FirstAt, &c.LastAt)
+		}, int64(n))
+		if d.has("loss_report") {
+			v.Reports, errs[2] = collect(ctx, d, reportSQL, func(r *sql.Rows, c *Report) error {
+				into := []any{&c.ID, &c.List, &c.ReportedAt, &c.From, &c.To, &c.Institution, &c.Narrative, &c.Force, &c.Amount, &c.Currency}
+				return r.Scan(append(into, refInto(&c.Ref)...)...)
+			}, int64(n))
+		}
+		if d.has("report_link") {
+			v.Links, errs[3] = collect(ctx, d, reportLinkSQL+" WHERE l.called_e164 = ? ORDER BY l.report_id, l.rank", scanReportLink, int64(n))
+		}
+		v.Calls, errs[4] = paged(ctx, d, &v.Page, callSQL+" WHERE called_e164 = ? ORDER BY started_at, call_id", scanCall, int64(n))
+		err := errors.Join(errs[:]...)
+		if err == nil && v.Victim == nil && v.Page.Total == 0 && len(v.Reports) == 0 {
+			err = ErrNotFound
+		}
+		return v, err
+	})
+}
