@@ -14,7 +14,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,7 +61,7 @@ func (in *Intake) Add(ctx context.Context, path string, opt AddOptions) (Added, 
 	if err := evidence.Clean(in.Case); err != nil {
 		return Added{}, err
 	}
-	format, err := Sniff(path, opt.List)
+	format, err := sniff(path, opt.List)
 	if err != nil {
 		return Added{}, err
 	}
@@ -81,15 +80,25 @@ func (in *Intake) Add(ctx context.Context, path string, opt AddOptions) (Added, 
 
 	w := sourcetable.NewWriter(in.Case, runtime.GOMAXPROCS(0))
 	defer w.Discard()
-	if err := format.read(ctx, sealing, w, path); err != nil {
+	fail := func(err error) (Added, error) {
 		return Added{}, &casefile.Problem{Where: casefile.Where{Source: path}, Err: err}
 	}
-	if err := w.Close(); err != nil {
-		return Added{}, &casefile.Problem{Where: casefile.Where{Source: path}, Err: err}
+	if format.Stream != nil {
+		if err := format.Stream(ctx, sealing, filepath.Base(path), w); err != nil {
+			return fail(err)
+		}
 	}
 	id, size, err := sealing.Finish()
 	if err != nil {
 		return Added{}, err
+	}
+	if format.File != nil {
+		if err := format.File(ctx, in.Case.SourcePath(id), filepath.Base(path), w); err != nil {
+			return fail(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return fail(err)
 	}
 	source := store.Source{ID: id, Name: filepath.Base(path), Size: size, Exhibit: opt.Exhibit, LegalBasis: opt.LegalBasis,
 		List: opt.List, Format: format.Name, SealedBy: in.Hand.Actor, SealedAt: time.Now().UTC().Truncate(time.Microsecond)}
@@ -210,6 +219,3 @@ func count(v any) int64 {
 	}
 	return n
 }
-
-// ErrUnknownFormat is wrapped when no reader knows a file.
-var ErrUnknownFormat = errors.New("no reader knows this file's format")

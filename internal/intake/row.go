@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -56,26 +57,36 @@ func ReadRow(ctx context.Context, c *store.Case, ref casefile.RowRef) (Original,
 		return fail(err)
 	}
 	defer f.Close()
-	text, fields, err := format.row(f, ref.Offset)
+	found, err := format.Row(ctx, dump.Sealed{Path: f.Name(), Name: source.Name, At: f, Size: source.Size}, ref.Table, ref.Row, ref.Offset)
 	if err != nil {
 		return fail(err)
 	}
 	columns := table.Columns[2 : len(table.Columns)-1] // between the reference and the misfits
-	if len(fields) != len(columns) {
-		return fail(fmt.Errorf("the row has %d cells, its table %d columns", len(fields), len(columns)))
+	names := found.Columns
+	if names == nil {
+		for _, c := range columns {
+			names = append(names, c.Name)
+		}
+	}
+	if len(found.Cells) != len(names) {
+		return fail(fmt.Errorf("the row has %d cells where %d belong", len(found.Cells), len(names)))
+	}
+	binary := map[string]bool{}
+	for _, c := range columns {
+		binary[strings.ToLower(c.Name)] = c.Type == "BLOB"
 	}
 	secret, err := mapping.Secrets(c, source.ID, ref.Table)
 	if err != nil {
 		return fail(err)
 	}
-	o := Original{Ref: ref, Source: source, Length: len(text), Text: text}
-	for i, fd := range fields {
-		cell := Cell{Column: columns[i].Name, Null: fd.Form() == dump.Null, Secret: secret(columns[i].Name)}
-		v, _, ok := fd.Value(text, nil)
+	o := Original{Ref: ref, Source: source, Length: len(found.Text), Text: found.Text}
+	for i, fd := range found.Cells {
+		cell := Cell{Column: names[i], Null: fd.Form() == dump.Null, Secret: secret(names[i])}
+		v, _, ok := fd.Value(found.Text, nil)
 		if !ok {
-			v = fd.In(text)
+			v = fd.In(found.Text)
 		}
-		if columns[i].Type == "BLOB" || !utf8.Valid(v) {
+		if binary[strings.ToLower(names[i])] || !utf8.Valid(v) {
 			cell.Value = "0x" + hex.EncodeToString(v)
 		} else {
 			cell.Value = string(v)

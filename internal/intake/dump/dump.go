@@ -1,12 +1,12 @@
 // Package dump is the seam between the formats a seizure is found in and everything that
-// uses its rows. A reader (one folder each: mysqldump, delimited) turns one stream of bytes
-// into tables, batches of rows and damage, and hands them to a [Sink]. It never interprets a
+// uses its rows. A reader (one folder each: mysqldump, delimited, ...) is a [Format]: it turns
+// a stream of bytes into tables, batches of rows and damage, and hands them to a [Sink]. It never interprets a
 // value: a batch holds the original bytes, and for every cell where they lie and how they are
 // quoted ([Field]); [Cell] and its methods decode them.
 //
 // Promises every reader keeps, checked by the conformance suite in dumptest:
 //   - every row has the ordinal of its place in its table (from 1, damaged rows counted) and
-//     the byte offset at which [ReadRow] of the same reader finds it again;
+//     the byte offset at which the same format's Row finds it again;
 //   - every byte that should have been a row and could not be read lies in exactly one
 //     [Damage], which says where and why and for how many rows it stands;
 //   - memory is bounded by the segment size and the longest row, whatever the file's size;
@@ -15,7 +15,12 @@
 // Reading order: dump.go (the seam), cell.go (decoding), charset.go.
 package dump
 
-import "github.com/unspoof/unspoof/internal/casefile"
+import (
+	"context"
+	"io"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+)
 
 // Kind is what a source's declared type amounts to in a source table.
 type Kind uint8
@@ -132,4 +137,40 @@ type Sink interface {
 // Where is the damage's place for messages.
 func (d Damage) Where(source string) casefile.Where {
 	return casefile.Where{Source: source, Table: d.Table, Row: d.Row, Offset: d.Offset, HasOffset: true}
+}
+
+// Format is one kind of file and how it is read. Exactly one of Stream and File is set.
+type Format struct {
+	Name    string // in source records and versions: mysqldump, csv, ...
+	Version string // of the reader; another version makes other table versions
+	About   string // for people: what files these are
+
+	// Match tells from a file's name and its first bytes (at most 64 KiB) whether this reader
+	// reads it. Formats are asked in the order of intake.Formats.
+	Match func(name string, head []byte) bool
+
+	// Stream reads the content in one pass, while it is being sealed.
+	Stream func(ctx context.Context, r io.Reader, name string, sink Sink) error
+	// File reads a file that needs random access: the sealed copy at path, which it never
+	// changes. Rows of such a format may have no byte address; their offset is then what the
+	// format's package comment says.
+	File func(ctx context.Context, path, name string, sink Sink) error
+
+	// Row reads one row again.
+	Row func(ctx context.Context, src Sealed, table string, row, offset int64) (Found, error)
+}
+
+// Sealed is a sealed source to read rows from again.
+type Sealed struct {
+	Path string // of the sealed copy
+	Name string // the file's own name
+	At   io.ReaderAt
+	Size int64
+}
+
+// Found is one row read again.
+type Found struct {
+	Text    []byte   // the row's bytes, or what the format's package comment says stands for them
+	Cells   []Field  // over Text
+	Columns []string // the cells' columns; nil: all columns of the table, as it declares them
 }

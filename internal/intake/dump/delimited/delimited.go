@@ -14,9 +14,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
 )
+
+// Format is the reader of CSV files. It takes files by their name's ending, so it is asked
+// last.
+func Format() dump.Format {
+	return dump.Format{
+		Name: "csv", Version: "1", About: "character-separated table with a header line",
+		Match: func(name string, _ []byte) bool {
+			ext := strings.ToLower(filepath.Ext(name))
+			return ext == ".csv" || ext == ".tsv"
+		},
+		Stream: func(ctx context.Context, r io.Reader, name string, sink dump.Sink) error {
+			base := filepath.Base(name)
+			return Read(ctx, r, sink, Options{Table: strings.TrimSuffix(base, filepath.Ext(base))})
+		},
+		Row: func(_ context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
+			_, sep, err := Header(src.At)
+			if err != nil {
+				return dump.Found{}, err
+			}
+			text, cells, err := ReadRow(src.At, sep, offset)
+			return dump.Found{Text: text, Cells: cells}, err
+		},
+	}
+}
 
 // Options bound a reading and name the table.
 type Options struct {

@@ -124,10 +124,9 @@ func (p *reader) define(t *dump.Table) {
 	p.tables[key] = &table{Table: t, next: 1, defined: true}
 }
 
-// insert reads the head of an INSERT or REPLACE, up to its first row.
-func (p *reader) insert() error {
-	b := p.buf
-	i := p.pos
+// insertHead reads the head of the INSERT or REPLACE at b[i]: its table, its column list (nil
+// when it has none) and where its first row begins. ok is false with the reason in why.
+func insertHead(b []byte, i int) (name string, cols []string, row int, why string) {
 	word := func() string {
 		i = skipSpace(b, i)
 		s := i
@@ -136,8 +135,50 @@ func (p *reader) insert() error {
 		}
 		return strings.ToUpper(string(b[s:i]))
 	}
+	word() // INSERT or REPLACE
+	for modifier := true; modifier; {
+		at := i
+		switch word() {
+		case "IGNORE", "DELAYED", "LOW_PRIORITY", "HIGH_PRIORITY", "INTO":
+		default:
+			i, modifier = at, false
+		}
+	}
+	name, i, ok := identifier(b, skipSpace(b, i))
+	for ok && i < len(b) && b[i] == '.' { // database.table
+		name, i, ok = identifier(b, i+1)
+	}
+	if !ok {
+		return "", nil, i, "an INSERT names no table"
+	}
+	if i = skipSpace(b, i); i < len(b) && b[i] == '(' {
+		for open := true; open; {
+			c, end, ok := identifier(b, skipSpace(b, i+1))
+			if i = skipSpace(b, end); !ok || i >= len(b) || b[i] != ',' && b[i] != ')' {
+				return "", nil, i, "the column list of an INSERT cannot be read"
+			}
+			cols = append(cols, c)
+			open = b[i] == ','
+		}
+		i++
+	}
+	if w := word(); w != "VALUES" && w != "VALUE" {
+		return "", nil, i, "an INSERT without VALUES"
+	}
+	if i = skipSpace(b, i); i >= len(b) {
+		return "", nil, i, "the file ends inside a statement"
+	}
+	if b[i] != '(' {
+		return "", nil, i, "an INSERT without rows"
+	}
+	return name, cols, i, ""
+}
+
+// insert begins an INSERT or REPLACE: what follows is rows.
+func (p *reader) insert() error {
+	name, cols, row, why := insertHead(p.buf, p.pos)
 	fail := func(why string) error {
-		if i >= len(b)-64 && !p.eof {
+		if row >= len(p.buf)-64 && !p.eof {
 			return errMore
 		}
 		if err := p.flush(); err != nil {
@@ -146,67 +187,18 @@ func (p *reader) insert() error {
 		p.startDamage(p.pos, why)
 		return nil
 	}
-	word() // INSERT or REPLACE
-	for {
-		at := i
-		switch w := word(); w {
-		case "IGNORE", "DELAYED", "LOW_PRIORITY", "HIGH_PRIORITY", "INTO":
-			continue
-		default:
-			i = at
-		}
-		break
-	}
-	name, end, ok := identifier(b, skipSpace(b, i))
-	if !ok {
-		return fail("an INSERT names no table")
-	}
-	i = end
-	for i < len(b) && b[i] == '.' { // database.table
-		if name, i, ok = identifier(b, i+1); !ok {
-			return fail("an INSERT names no table")
-		}
-	}
-	i = skipSpace(b, i)
-	var cols []string
-	if i < len(b) && b[i] == '(' {
-		for {
-			var c string
-			if c, end, ok = identifier(b, skipSpace(b, i+1)); !ok {
-				return fail("the column list of an INSERT cannot be read")
-			}
-			cols = append(cols, c)
-			if i = skipSpace(b, end); i >= len(b) || b[i] != ',' && b[i] != ')' {
-				return fail("the column list of an INSERT cannot be read")
-			}
-			if b[i] == ')' {
-				i++
-				break
-			}
-		}
-	}
-	if w := word(); w != "VALUES" && w != "VALUE" {
-		return fail("an INSERT without VALUES")
-	}
-	i = skipSpace(b, i)
-	if i >= len(b) {
-		if p.eof {
-			return fail("the file ends inside a statement")
-		}
-		return errMore
-	}
-	if b[i] != '(' {
-		return fail("an INSERT without rows")
+	if why != "" {
+		return fail(why)
 	}
 	if p.cur == nil || p.cur.Name != name {
 		if err := p.flush(); err != nil {
 			return err
 		}
 	}
-	if err := p.useTable(name, cols, i); err != nil {
+	if err := p.useTable(name, cols, row); err != nil {
 		return fail(err.Error())
 	}
-	p.pos, p.st = i, atRow
+	p.pos, p.st = row, atRow
 	return nil
 }
 
