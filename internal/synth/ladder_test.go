@@ -177,7 +177,7 @@ func normalName(s string) string {
 	var out []string
 	for _, word := range strings.FieldsFunc(s, func(r rune) bool { return !inWord(r) }) {
 		if strings.ContainsFunc(word, unicode.IsLetter) {
-			word = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s").Replace(word)
+			word = strings.NewReplacer("0", "o", "1", "i", "l", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s").Replace(word)
 		}
 		out = append(out, strings.Trim(word, "@$"))
 	}

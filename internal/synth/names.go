@@ -47,7 +47,7 @@ func short(names []string) []string {
 // lookAlike swaps letters for the digits and signs the ladder reads as letters. A sign
 // stands only between letters, so that it never looks like the edge of a word.
 func lookAlike(s string, signs bool) string {
-	swap := map[rune]rune{'o': '0', 'i': '1', 'e': '3', 'a': '4', 's': '5', 't': '7'}
+	swap := map[rune]rune{'o': '0', 'i': '1', 'l': '1', 'e': '3', 'a': '4', 's': '5', 't': '7'}
 	var b strings.Builder
 	r := []rune(s)
 	for i, c := range r {
@@ -77,7 +77,7 @@ func accented(s string) string {
 var namelessNames = []string{
 	"Fraud Team", "Security Dept", "Customer Services", "Mum", "Office", "Bank", "Your Bank", "Card Services",
 	"Delivery", "Dr Patel", "Reception", "Head Office", "Fr4ud T3am", "Café Rêve", "Account Review", "No Reply",
-	"Barc1ays", "Bank Fraud Dept", "VISA Security", "The Accountant", "Westminster", "Direct", "Nation Wide", "Tax",
+	"Barking Dogs", "Bank Fraud Dept", "VISA Security", "The Accountant", "Westminster", "Direct", "Nation Wide", "Tax",
 }
 
 var namelessBrief = short(namelessNames)
