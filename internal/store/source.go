@@ -2,7 +2,9 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,15 +13,26 @@ import (
 	"github.com/unspoof/unspoof/internal/casefile"
 )
 
+// The formats of sources that no reader reads; every other format is a reader's name.
+const (
+	FormatContainer  = "container"  // its members are sources of their own
+	FormatAttachment = "attachment" // kept as it is
+	FormatUnreadable = "unreadable" // it should be readable and is not; the note says why
+	FormatListing    = "listing"    // written by this program: what was found in a folder or container, see intake.Add
+)
+
 // Source is the record of one sealed file.
 type Source struct {
 	ID         casefile.SourceID `json:"sha256"`
-	Name       string            `json:"name"` // file name as given, without its folder
-	Size       int64             `json:"size"` // bytes
+	Name       string            `json:"name"`             // file name as given, without its folder
+	Parent     casefile.SourceID `json:"parent,omitempty"` // the container it was first unpacked from
+	Member     string            `json:"member,omitempty"` // its path in that container
+	Size       int64             `json:"size"`             // bytes
 	Exhibit    string            `json:"exhibit,omitempty"`
 	LegalBasis string            `json:"legal_basis,omitempty"`
 	List       string            `json:"list,omitempty"` // list name; empty for the platform's own files
-	Format     string            `json:"format"`         // the reader that reads it: mysqldump, csv
+	Format     string            `json:"format"`         // the reader that reads it (mysqldump, csv ...), or one of the formats above
+	Note       string            `json:"note,omitempty"` // why it is unreadable, or incomplete
 	SealedBy   string            `json:"sealed_by"`
 	SealedAt   time.Time         `json:"sealed_at"`
 }
@@ -40,21 +53,35 @@ func (c *Case) Sources() ([]Source, error) {
 	}
 	var list []Source
 	for _, p := range paths {
-		text, err := os.ReadFile(p)
+		s, err := readRecord(p)
 		if err != nil {
 			return nil, err
-		}
-		var s Source
-		if err := json.Unmarshal(text, &s); err != nil {
-			return nil, fmt.Errorf("%s: %w", p, err)
 		}
 		list = append(list, s)
 	}
 	return list, nil
 }
 
+func readRecord(path string) (s Source, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Source{}, err
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return Source{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
 // Source finds a sealed source by its id or by a prefix of it that is unique in the case.
 func (c *Case) Source(prefix casefile.SourceID) (Source, error) {
+	if id, err := casefile.ParseSourceID(string(prefix)); err == nil { // without reading all records
+		s, err := readRecord(c.SourceRecordPath(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			return Source{}, fmt.Errorf("no source %s in this case", prefix)
+		}
+		return s, err
+	}
 	all, err := c.Sources()
 	if err != nil {
 		return Source{}, err

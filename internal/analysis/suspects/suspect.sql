@@ -24,8 +24,8 @@ loss AS (
   FROM (SELECT DISTINCT account_id, report_id, amount_minor FROM report_link WHERE strict AND currency = 'GBP') GROUP BY account_id
 ),
 phone AS (
-  SELECT a.account_id, CASE WHEN d.country = 'GB' THEN british_country(CAST(a.phone_e164 AS VARCHAR)) ELSE d.country END AS country
-  FROM account a JOIN dial_country d ON d.prefix = substr(CAST(a.phone_e164 AS VARCHAR), 1, 4)
+  SELECT a.account_id, CASE WHEN d.country = 'GB' THEN british_country(a.phone_e164) ELSE d.country END AS country
+  FROM account a JOIN dial_country d ON d.prefix = dial_prefix(a.phone_e164)
 )
 SELECT a.account_id, a.username, a.role,
   coalesce(a.country_claimed, phone.country) AS country,

@@ -18,20 +18,36 @@ var conversions = map[string]string{
 	"lower":       "lower(trim(CAST(x AS VARCHAR)))",
 	"number":      "TRY_CAST(x AS BIGINT)",
 	"seconds":     "TRY_CAST(x AS BIGINT)",
-	"utc":         "timezone('UTC', TRY_CAST(x AS TIMESTAMP))", // a time of no zone that is UTC
-	"wall":        "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",    // wall clock of zone Z
-	"epoch_s":     "to_timestamp(TRY_CAST(x AS BIGINT))",       // seconds since 1970 UTC
+	"utc":         "make_timestamptz(epoch_us(TRY_CAST(x AS TIMESTAMP)))",     // a time of no zone that is UTC
+	"wall":        "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",                   // wall clock of zone Z
+	"instant":     "TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMP WITH TIME ZONE)", // with its distance from UTC
+	"epoch_s":     "TRY(to_timestamp(CAST(TRY_CAST(x AS DOUBLE) AS BIGINT)))", // seconds since 1970 UTC
+	"epoch_ms":    "TRY(to_timestamp(TRY_CAST(x AS BIGINT) // 1000))",
+	"epoch_us":    "TRY(to_timestamp(TRY_CAST(x AS BIGINT) // 1000000))",
 	"date":        "TRY_CAST(nullif(CAST(x AS VARCHAR), '') AS DATE)",
 	"e164":        "e164(CAST(x AS VARCHAR))",
 	"clid_number": "clid_number(CAST(x AS VARCHAR))",
 	"clid_e164":   "e164(clid_number(CAST(x AS VARCHAR)))",
 	"clid_name":   "clid_name(CAST(x AS VARCHAR))",
 	"country":     "(SELECT country FROM country_name WHERE name = upper(trim(CAST(x AS VARCHAR))))",
-	"money":       "minor_units(TRY_CAST(x AS DECIMAL(38,8)))",
-	"btc":         "CAST(TRY_CAST(x AS DECIMAL(38,8)) * 100000000 AS BIGINT)",
+	"money":       "minor_units(x)",
+	"btc":         "TRY(CAST(TRY_CAST(x AS DECIMAL(38,8)) * 100000000 AS BIGINT))",
 	"flag":        "(TRY_CAST(x AS BIGINT) <> 0)",
 	"truth":       "TRY_CAST(x AS BOOLEAN)",
 	"upper":       "upper(trim(CAST(x AS VARCHAR)))",
+	"masked":      "masked(CAST(x AS VARCHAR))", // free text without card numbers, codes, passwords
+	"millis":      "TRY_CAST(x AS BIGINT) // 1000",
+}
+
+// maskedColumns are the case columns that carry text as people wrote it. Whatever a mapping
+// says, card numbers, codes and passwords in them are replaced by their kind and length
+// (macros.sql); a number as written loses only what is too long for a telephone number.
+var maskedColumns = map[string]string{
+	"message.text": "masked", "message.outcome": "masked", "message.sender_id": "masked_number", "message.recipient_raw": "masked_number",
+	"script.text": "masked", "script.file": "masked", "loss_report.narrative": "masked", "loss_report.victim_phone_raw": "masked_number",
+	"account.display_name": "masked", "account.username": "masked", "account.phone_raw": "masked_number", "account.country_claimed_raw": "masked",
+	"call.presented_name": "masked", "call.presented_raw": "masked_number", "call.received_cli_raw": "masked_number", "call.called_raw": "masked_number",
+	"session.event": "masked", "session.user_agent": "masked", "payment.status": "masked", "wallet.label": "masked", "watch_entry.name": "masked",
 }
 
 // expr is the SQL expression that fills the column.
@@ -117,16 +133,19 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 		expr := "NULL"
 		if of := s.Columns[c.Name].CountryOf; of != "" { // by a look-up of the number's first digits
 			joins++
-			fmt.Fprintf(&countries, "\nLEFT JOIN dial_country d%d ON d%d.prefix = substr(CAST(m.%s AS VARCHAR), 1, 4)", joins, joins, duckdb.Ident(of))
+			fmt.Fprintf(&countries, "\nLEFT JOIN dial_country d%d ON d%d.prefix = dial_prefix(m.%s)", joins, joins, duckdb.Ident(of))
 			if joins > 1 {
 				replace += ", "
 			}
-			replace += fmt.Sprintf("CASE WHEN d%d.country = 'GB' THEN british_country(CAST(m.%s AS VARCHAR)) ELSE d%d.country END AS %s", joins, duckdb.Ident(of), joins, duckdb.Ident(c.Name))
+			replace += fmt.Sprintf("CASE WHEN d%d.country = 'GB' THEN british_country(m.%s) ELSE d%d.country END AS %s", joins, duckdb.Ident(of), joins, duckdb.Ident(c.Name))
 		}
 		if how, ok := s.Columns[c.Name]; ok {
 			if expr, err = how.expr(zone); err != nil {
 				return "", fmt.Errorf("%s.%s: %w", model.Name, c.Name, err)
 			}
+		}
+		if mask := maskedColumns[model.Name+"."+c.Name]; mask != "" && expr != "NULL" {
+			expr = mask + "(CAST(" + expr + " AS VARCHAR))"
 		}
 		fmt.Fprintf(&b, "CAST(%s AS %s) AS %s,\n  ", expr, c.Type, duckdb.Ident(c.Name))
 	}

@@ -104,7 +104,7 @@ func dialTable() string {
 				b.WriteByte(',')
 			}
 			first = false
-			fmt.Fprintf(&b, "('%d','%s')", p, c)
+			fmt.Fprintf(&b, "(%d,'%s')", p, c)
 		}
 	}
 	b.WriteString(") t(prefix, country)")

@@ -100,8 +100,8 @@ func TestNumbersAgainstLibphonenumber(t *testing.T) {
 		values = append(values, "("+Literal(raw)+")")
 	}
 	rows, err := e.DB.Query(`SELECT raw, '+' || v, CASE WHEN d.country = 'GB' THEN british_country(v) ELSE d.country END
-		FROM (SELECT raw, CAST(e164(raw) AS VARCHAR) AS v FROM (VALUES ` + strings.Join(values, ",") + `) t(raw))
-		LEFT JOIN dial_country d ON d.prefix = substr(v, 1, 4)`)
+		FROM (SELECT raw, e164(raw) AS v FROM (VALUES ` + strings.Join(values, ",") + `) t(raw))
+		LEFT JOIN dial_country d ON d.prefix = dial_prefix(v)`)
 	if err != nil {
 		t.Fatal(err)
 	}
