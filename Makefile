@@ -1,0 +1,88 @@
+# Everything the project does to itself. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+export CGO_ENABLED = 1
+
+# Tools run at these versions; nothing is installed for them.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+UI := internal/web/ui
+UI_SOURCES := $(wildcard $(UI)/src/*) $(UI)/package.json $(UI)/tsconfig.json $(UI)/vite.config.js
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+.PHONY: setup
+setup: ## check for Go, a C++ compiler, Node.js; install what can be installed
+	@scripts/setup demo
+
+.PHONY: setup-test
+setup-test: ## the same, and MariaDB and Chromium for the tests
+	@scripts/setup test
+
+.PHONY: ui
+ui: $(UI)/dist/islands.js ## build the charts of the pages (only when their sources changed)
+
+$(UI)/node_modules/.package-lock.json: $(UI)/package-lock.json
+	npm --prefix $(UI) ci --no-audit --no-fund
+	@touch $@
+
+$(UI)/dist/islands.js: $(UI)/node_modules/.package-lock.json $(UI_SOURCES)
+	npm --prefix $(UI) run build
+	@touch $@
+
+.PHONY: build
+build: ui ## build bin/unspoof
+	go build -o bin/unspoof ./cmd/unspoof
+
+.PHONY: demo
+demo: setup build ## make a synthetic seizure, run the whole job on it, serve the case (folder demo)
+	bin/unspoof demo
+
+.PHONY: test
+test: setup-test ui ## everything that must hold: linters and all tests, none skipped for want of a tool
+	@status=0; $(MAKE) lint || status=1; \
+	echo 'go test -timeout 14m ./...'; CI=true go test -timeout 14m ./... || status=1; exit $$status
+
+.PHONY: lint
+lint: ui ## gofmt, go vet, staticcheck
+	@out=$$(gofmt -l *.go cmd internal); if [[ -n $$out ]]; then echo "not formatted (run gofmt -w):"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: accuracy
+accuracy: ## what the rules find against the known truth of a synthetic seizure; writes docs/accuracy.md
+	go test ./cmd/unspoof -run '^TestAccuracy$$' -v -count 1 -timeout 14m -args -accuracy.out '$(CURDIR)/docs/accuracy.md'
+
+.PHONY: bench
+bench: build ## how fast, on this machine; prints the table of docs/performance.md
+	@test -x scripts/bench || { echo "scripts/bench is missing: this checkout has no benchmark" >&2; exit 1; }
+	@scripts/bench
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' cmd internal | sort | while IFS=: read -r file func; do \
+		name=$${func#func }; echo "$$name in $$(dirname "$$file")"; \
+		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
+	done
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what the program calls (asks vuln.go.dev)
+	go run $(GOVULNCHECK) ./...
+
+.PHONY: changelog
+changelog: ## merge changes/ into CHANGELOG.md: make changelog VERSION=0.1.0
+	@changes/merge '$(VERSION)'
+
+.PHONY: clean
+clean: ## remove what make built (not the folder demo)
+	rm -rf bin out $(UI)/node_modules
+	find $(UI)/dist -type f ! -name .keep -delete
