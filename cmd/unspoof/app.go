@@ -13,12 +13,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/ledger"
 	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
-// desk is an open case with its ledger, for one command.
+// workspace is an open case with its ledger, for one command.
 type workspace struct {
 	*store.Case
 	db   *sql.DB
@@ -111,6 +112,34 @@ func (w *workspace) recover(ctx context.Context) error {
 	return err
 }
 
+// wholeSources reports an error when a source's reading was interrupted while its tables were
+// being published: what is computed from some of them would be wrong without saying so.
+func (w *workspace) wholeSources(ctx context.Context) error {
+	tables, err := w.Tables()
+	if err != nil {
+		return err
+	}
+	seen := map[casefile.SourceID]bool{}
+	for _, t := range tables {
+		if t.Source == "" || seen[t.Source] {
+			continue
+		}
+		seen[t.Source] = true
+		if _, done, err := w.hand.Said(ctx, "read", "source:"+string(t.Source)); err != nil || done {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		name := t.Source.Short()
+		if s, err := w.Source(t.Source); err == nil {
+			name = visible(s.Name) + " (source " + name + ")"
+		}
+		return &coded{exitNotBuilt, fmt.Errorf("%s has not been read to its end: run the `unspoof add --case %s` of it again", name, w.Dir)}
+	}
+	return nil
+}
+
 // engine opens the SQL engine over the case.
 func (w *workspace) engine(ctx context.Context) (*duckdb.Engine, error) {
 	e, err := duckdb.Open(ctx, w.Case, duckdb.Options{})
@@ -147,7 +176,7 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// rows runs a query and gives each row's columns by name.
+// queryRows runs a query and gives each row's columns by name.
 func queryRows(ctx context.Context, db *sql.DB, query string, each func(map[string]any) error) error {
 	r, err := db.QueryContext(ctx, query)
 	if err != nil {

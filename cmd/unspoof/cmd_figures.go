@@ -39,6 +39,7 @@ func figuresCmd() *cobra.Command {
 	dir := caseFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	limit := cmd.Flags().Int("limit", 0, "print at most this many (0: all)")
+	published := cmd.Flags().Bool("published", false, "print beside them what was published of the reference case")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
 		w, err := openCase(ctx, *dir, false)
@@ -59,7 +60,11 @@ func figuresCmd() *cobra.Command {
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), map[string]any{"figures": list})
 		}
-		printFigures(cmd.OutOrStdout(), list, 1)
+		scale := 0.0
+		if *published {
+			scale = 1
+		}
+		printFigures(cmd.OutOrStdout(), list, scale)
 		return nil
 	}
 	return cmd

@@ -7,7 +7,12 @@ import (
 )
 
 func ledgerCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "The log of every act: list, sign, export"}
+	cmd := &cobra.Command{
+		Use:   "ledger",
+		Short: "The log of every act: list, sign, export",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
 	cmd.AddCommand(ledgerListCmd(), ledgerCheckpointCmd(), ledgerExportCmd())
 	return cmd
 }
@@ -22,6 +27,9 @@ func ledgerListCmd() *cobra.Command {
 			return err
 		}
 		defer w.Close()
+		if err := w.hand.Record(cmd.Context(), "view", "ledger", nil); err != nil {
+			return err
+		}
 		for e, err := range w.log.Entries(cmd.Context(), *from, -1) {
 			if err != nil {
 				return err

@@ -25,6 +25,9 @@ func serveCmd() *cobra.Command {
 	role := cmd.Flags().String("role", "analyst", "the new user's role: reader, analyst or supervisor")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
+		if r := auth.Role(*role); r != auth.Reader && r != auth.Analyst && r != auth.Supervisor {
+			return &coded{exitUsage, fmt.Errorf("--role %q: a user is a reader, analyst or supervisor", *role)}
+		}
 		w, err := openCase(ctx, *dir, false)
 		if err != nil {
 			return err
@@ -60,6 +63,10 @@ func serve(ctx context.Context, w *workspace, listen string, demo bool, say func
 	d, err := openDesk(ctx, w)
 	if err != nil {
 		return err
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return &coded{exitUsage, fmt.Errorf("--listen %q: only loopback addresses are served, such as 127.0.0.1:8080; put a proxy with TLS in front for other machines", listen)}
 	}
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {

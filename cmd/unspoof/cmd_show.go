@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"unicode"
 
@@ -10,6 +13,8 @@ import (
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 func showCmd() *cobra.Command {
@@ -37,6 +42,13 @@ Cells that hold secrets are not shown; --secrets shows them, and the ledger says
 		}
 		defer w.Close()
 		o, err := intake.ReadRow(ctx, w.Case, ref)
+		if err == nil {
+			err = isRow(ctx, w, o.Ref)
+		}
+		var file *fs.PathError
+		if err != nil && ctx.Err() == nil && !errors.As(err, &file) {
+			return &coded{exitUsage, err} // the reference names no row of this case
+		}
 		if err != nil {
 			return err
 		}
@@ -72,6 +84,26 @@ Cells that hold secrets are not shown; --secrets shows them, and the ledger says
 		return nil
 	}
 	return cmd
+}
+
+// isRow reports an error unless the source table has a row of that number at that offset.
+// What merely looks like a row, in the middle of a text, must not be shown as one, nor a row
+// under another's number.
+func isRow(ctx context.Context, w *workspace, ref casefile.RowRef) error {
+	e, err := w.engine(ctx)
+	if err != nil {
+		return err
+	}
+	var n int
+	table := duckdb.Ident(store.SourceTableName(ref.Source, ref.Table))
+	if err := e.DB.QueryRowContext(ctx, "SELECT count(*) FROM "+table+" WHERE ref_row = ? AND ref_offset = ?", ref.Row, ref.Offset).Scan(&n); err != nil {
+		return err
+	}
+	if n != 1 {
+		return &casefile.Problem{Where: casefile.Where{Source: ref.Source.Short(), Table: ref.Table, Row: ref.Row, Offset: ref.Offset, HasOffset: true},
+			Err: errors.New("the source table has no row of this number at this offset")}
+	}
+	return nil
 }
 
 // visible writes control characters, direction overrides and bytes that are not text as

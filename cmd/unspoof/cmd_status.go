@@ -31,6 +31,9 @@ func statusCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := w.hand.Record(ctx, "view", "status", nil); err != nil {
+			return err
+		}
 		entries, err := w.log.Size(ctx)
 		if err != nil {
 			return err

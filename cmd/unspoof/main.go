@@ -50,7 +50,10 @@ suspects, victims, impersonated institutions, money flows and court-ready eviden
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.NoArgs, // what follows and is no command is an error, not a page of help
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	usageErrors(root)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &coded{exitUsage, fmt.Errorf("%w (see `%s --help`)", err, c.CommandPath())}
 	})
@@ -71,11 +74,15 @@ suspects, victims, impersonated institutions, money flows and court-ready eviden
 	return root
 }
 
-// usageErrors gives wrong arguments the exit code for usage.
+// usageErrors gives wrong arguments, and flags that are missing, the exit code for usage.
 func usageErrors(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
+			err := check(c, args)
+			if err == nil {
+				err = c.ValidateRequiredFlags()
+			}
+			if err != nil {
 				return &coded{exitUsage, fmt.Errorf("%w (see `%s --help`)", err, c.CommandPath())}
 			}
 			return nil
@@ -92,7 +99,7 @@ type group struct {
 func commands() []group {
 	return []group{
 		{"case", "From file to findings:", []*cobra.Command{initCmd(), addCmd(), mapCmd(), buildCmd()}},
-		{"answers", "Answers:", []*cobra.Command{figuresCmd(), suspectsCmd(), victimsCmd(), institutionsCmd(), showCmd(), statusCmd(), serveCmd()}},
+		{"answers", "Answers:", []*cobra.Command{figuresCmd(), suspectsCmd(), victimsCmd(), institutionsCmd(), callsCmd(), reportsCmd(), showCmd(), statusCmd(), serveCmd()}},
 		{"evidence", "Evidence:", []*cobra.Command{exportCmd(), verifyCmd(), ledgerCmd()}},
 		{"try", "Trying it out:", []*cobra.Command{demoCmd(), synthCmd()}},
 	}

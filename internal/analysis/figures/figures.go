@@ -43,7 +43,6 @@ const (
 
 // Figures lists every figure, in the order they are shown.
 func Figures() []Figure {
-	const period = "August 2021 to July 2022"
 	return []Figure{
 		{Name: "accounts", Title: "Accounts", Definition: "accounts of users and resellers; staff and administrators do not count", Unit: "accounts",
 			SQL: "SELECT count(*) FROM account WHERE role IN ('user', 'reseller')", Published: 59000, PublishedBy: "Met, Europol", Tables: []string{"account"}},

@@ -156,7 +156,7 @@ func (s Step) manifest(c *store.Case) (store.Manifest, map[string]string, error)
 	for _, name := range inputs {
 		t, err := c.Table(name)
 		if errors.Is(err, store.ErrNoTable) {
-			return m, nil, fmt.Errorf("it needs table %s, which has not been made: run `unspoof map`", name)
+			return m, nil, fmt.Errorf("it needs table %s (run `unspoof map`): %w", name, err)
 		}
 		if err != nil {
 			return m, nil, err

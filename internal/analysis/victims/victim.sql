@@ -18,6 +18,8 @@ n AS (
     count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
     coalesce(sum(talk_s) FILTER (WHERE outcome = 'answered'), 0)::BIGINT AS talk_s,
     max(talk_s) FILTER (WHERE outcome = 'answered') AS longest,
+    -- the row it rests on: of the answered call with most talk, the first
+    arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': talk_s, 'at': -epoch_us(started_at), 'id': call_id}) FILTER (WHERE outcome = 'answered') AS ref,
     min(started_at) AS first_at, max(started_at) AS last_at,
     count(DISTINCT account_id) AS accounts,
     string_agg(DISTINCT institution_id, ', ' ORDER BY institution_id) FILTER (WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C')) AS institutions,
@@ -39,6 +41,7 @@ SELECT called_e164, country, calls, answered, long_calls, talk_s, first_at, last
   'longest call ' || longest || ' s: ' || p_talk
     || CASE WHEN p_repeat > 0 THEN '; ' || long_calls || ' long calls: ' || p_repeat ELSE '' END
     || CASE WHEN p_grade > 0 THEN '; best grade ' || CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' ELSE 'C' END || ': ' || p_grade ELSE '' END
-    || CASE WHEN p_report > 0 THEN '; ' || linked_reports || CASE WHEN strict THEN ' report(s) strictly linked: ' ELSE ' report(s) loosely linked: ' END || p_report ELSE '' END AS reasons
+    || CASE WHEN p_report > 0 THEN '; ' || linked_reports || CASE WHEN strict THEN ' report(s) strictly linked: ' ELSE ' report(s) loosely linked: ' END || p_report ELSE '' END AS reasons,
+  ref.s AS ref_source, ref.t AS ref_table, ref.r AS ref_row, ref.o AS ref_offset
 FROM p
 ORDER BY points DESC, talk_s DESC, called_e164

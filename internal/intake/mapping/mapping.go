@@ -9,8 +9,8 @@
 // (folder shipped) and are recognised by the columns they need.
 //
 // A mapping is compiled to plain SQL over the source tables ([Mapping.Select]); several
-// sources that fill one case table are put one under the other, in the order they were
-// sealed. Every row carries its row reference.
+// sources that fill one case table are put one under the other, in the order of their
+// hashes. Every row carries its row reference.
 //
 // Reading order: mapping.go (the file), compile.go (SQL), apply.go (case tables), cover.go
 // (what became of every column), shipped/*.yaml.

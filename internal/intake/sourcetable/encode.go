@@ -74,10 +74,12 @@ func (e *encoder) rows(w *file.Writer, t *tableFiles, b *dump.Batch) error {
 	for i := range e.ones {
 		e.ones[i] = 1
 	}
-	group := w.AppendBufferedRowGroup()
+	group, err := w.AppendBufferedRowGroupChecked()
+	if err != nil {
+		return err
+	}
 	columns := make([]file.ColumnChunkWriter, len(t.columns)+3)
 	for i := range columns {
-		var err error
 		if columns[i], err = group.Column(i); err != nil {
 			return err
 		}

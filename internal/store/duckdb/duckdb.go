@@ -2,7 +2,7 @@
 // table is a view of the same name over exactly the files its manifest lists, so a query never
 // sees a version that is half written. The engine writes query results as new Parquet files
 // and holds no data of its own; it is opened on an empty in-memory database and may read and
-// write only inside the case folder.
+// write only the case's tables.
 package duckdb
 
 import (
@@ -66,7 +66,8 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
-	allowed := []string{Literal(dir)}
+	// Not the whole case: the ledger's key and the sealed sources are none of its business.
+	allowed := []string{Literal(filepath.Join(dir, "tables")), Literal(filepath.Join(dir, filepath.Base(temp)))}
 	for _, d := range opt.ReadDirs {
 		allowed = append(allowed, Literal(d))
 	}

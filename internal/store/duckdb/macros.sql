@@ -72,34 +72,36 @@ CREATE OR REPLACE MACRO luhn(d) AS
     CASE WHEN i % 2 = 1 THEN CAST(d[length(d) - i + 1] AS INTEGER)
          ELSE CAST(d[length(d) - i + 1] AS INTEGER) * 2 - CASE WHEN d[length(d) - i + 1] > '4' THEN 9 ELSE 0 END END)) % 10 = 0;
 
--- Card numbers of at least `least` digits; after a plus it is a telephone number.
+-- Card numbers of at least `least` digits; after a plus it is a telephone number. The list of
+-- one text gives it a name, so that it is computed once.
+CREATE OR REPLACE MACRO card_digits(c) AS replace(replace(replace(c, ' ', ''), '-', ''), '.', '');
 CREATE OR REPLACE MACRO mask_cards(t, least) AS
-  CASE WHEN regexp_matches(t, '[2-6](?:[ .-]{0,2}[0-9]){12}') THEN
-    list_reduce(list_concat(regexp_extract_all(t, '(?:^|[^0-9+])([2-6][0-9]{12,18})', 1), regexp_extract_all(t, '[2-6][0-9]{3}[ .-]{1,2}[0-9]{4}[ .-]{1,2}[0-9]{4}[ .-]{1,2}[0-9]{1,7}'),
-                            regexp_extract_all(t, '3[47][0-9]{2}[ .-]{1,2}[0-9]{6}[ .-]{1,2}[0-9]{5}'), regexp_extract_all(t, '[2-6](?:[ .-]?[0-9]){12,18}')),
-      lambda a, c: CASE WHEN length(regexp_replace(c, '[^0-9]', '', 'g')) >= least AND NOT contains(a, '+' || c) AND luhn(regexp_replace(c, '[^0-9]', '', 'g'))
-                        THEN replace(a, c, '[card ' || length(regexp_replace(c, '[^0-9]', '', 'g')) || ']') ELSE a END, t)
-  ELSE t END;
+  list_transform([t], lambda s: CASE WHEN regexp_matches(s, '[2-6](?:[ .-]{0,2}[0-9]){12}') THEN
+    list_reduce(list_concat(regexp_extract_all(s, '(?:^|[^0-9+])([2-6][0-9]{12,18})', 1), regexp_extract_all(s, '[2-6][0-9]{3}[ .-]{1,2}[0-9]{4}[ .-]{1,2}[0-9]{4}[ .-]{1,2}[0-9]{1,7}'),
+                            regexp_extract_all(s, '3[47][0-9]{2}[ .-]{1,2}[0-9]{6}[ .-]{1,2}[0-9]{5}'), regexp_extract_all(s, '[2-6](?:[ .-]?[0-9]){12,18}')),
+      lambda a, c: CASE WHEN length(card_digits(c)) >= least AND NOT contains(a, '+' || c) AND luhn(card_digits(c))
+                        THEN replace(a, c, '[card ' || length(card_digits(c)) || ']') ELSE a END, s)
+  ELSE s END)[1];
 
 -- The digits that stand where a code stands, once in each announcement.
 CREATE OR REPLACE MACRO mask_codes(t) AS
-  list_reduce(list_concat(
-      regexp_extract_all(t, '(?is)(?:^|[^a-z])(?:pass ?codes?|codes?|one[- ]?time|otp|pins?|pin ?code|cvv2?|cvc2?|csc|tan|mtan|2fa|security number|memorable|passwords?)(?:[^a-z0-9].{0,40}?)?(?:^|[^0-9+])([0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?:[^0-9]|$)', 1),
-      regexp_extract_all(t, '(?is)(?:^|[^a-z])(?:cvv2?|cvc2?|csc|security code|card code)(?:[^a-z0-9].{0,24}?)?(?:^|[^0-9+])([0-9]{3})(?:[^0-9]|$)', 1),
-      regexp_extract_all(t, '(?is)(?:^|[^0-9+])([0-9]{4,8}) is (?:your|the) .{0,40}?(?:code|pin|otp|password)', 1)),
-    lambda a, c: regexp_replace(a, '(^|[^0-9])' || c || '([^0-9]|$)', '\1[code ' || length(regexp_replace(c, '[^0-9]', '', 'g')) || ']\2', 'g'), t);
+  list_transform([t], lambda s: list_reduce(list_concat(
+      regexp_extract_all(s, '(?is)(?:^|[^a-z])(?:pass ?codes?|codes?|one[- ]?time|otp|pins?|pin ?code|cvv2?|cvc2?|csc|tan|mtan|2fa|security number|memorable|passwords?)(?:[^a-z0-9].{0,40}?)?(?:^|[^0-9+])([0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?:[^0-9]|$)', 1),
+      regexp_extract_all(s, '(?is)(?:^|[^a-z])(?:cvv2?|cvc2?|csc|security code|card code)(?:[^a-z0-9].{0,24}?)?(?:^|[^0-9+])([0-9]{3})(?:[^0-9]|$)', 1),
+      regexp_extract_all(s, '(?is)(?:^|[^0-9+])([0-9]{4,8}) is (?:your|the) .{0,40}?(?:code|pin|otp|password)', 1)),
+    lambda a, c: regexp_replace(a, '(^|[^0-9])' || c || '([^0-9]|$)', '\1[code ' || length(card_digits(c)) || ']\2', 'g'), s))[1];
 
 CREATE OR REPLACE MACRO mask_passwords(t) AS
-  CASE WHEN regexp_matches(t, '(?i)pass|pwd|secret|memorable') THEN
+  list_transform([t], lambda s: CASE WHEN regexp_matches(s, '(?i)pass|pwd|secret|memorable') THEN
     list_reduce(list_concat(
-        regexp_extract_all(t, '(?i)(?:^|[^a-z])(?:[a-z]*password|passwd|passphrase|passwort|pwd|pass|secret|memorable (?:word|name|place))["'']?\s*(?:is|[:=]+)\s*"([^"]{3,128})"', 1),
-        regexp_extract_all(t, '(?i)(?:^|[^a-z])(?:[a-z]*password|passwd|passphrase|passwort|pwd|pass|secret|memorable (?:word|name|place))["'']?\s*(?:is\s|[:=]+)\s*["'']?([^\s"''<>\[]{3,128})', 1)),
-      lambda a, c: replace(a, c, '[password ' || length(c) || ']'), t)
-  ELSE t END;
+        regexp_extract_all(s, '(?i)(?:^|[^a-z])(?:[a-z]*password|passwd|passphrase|passwort|pwd|pass|secret|memorable (?:word|name|place))["'']?\s*(?:is|[:=]+)\s*"([^"]{3,128})"', 1),
+        regexp_extract_all(s, '(?i)(?:^|[^a-z])(?:[a-z]*password|passwd|passphrase|passwort|pwd|pass|secret|memorable (?:word|name|place))["'']?\s*(?:is\s|[:=]+)\s*["'']?([^\s"''<>\[]{3,128})', 1)),
+      lambda a, c: replace(a, c, '[password ' || length(c) || ']'), s)
+  ELSE s END)[1];
 
 CREATE OR REPLACE MACRO masked_text(x, least) AS
   CASE WHEN regexp_matches(x, '[0-9]{3}|(?i)pass|pwd|secret|memorable') THEN mask_codes(mask_codes(mask_passwords(mask_cards(x, least)))) ELSE x END;
 
 -- Free text, and a number as written: a telephone number has at most 15 digits.
 CREATE OR REPLACE MACRO masked(x) AS masked_text(x, 13);
-CREATE OR REPLACE MACRO masked_number(x) AS CASE WHEN length(x) >= 16 OR regexp_matches(x, '[A-Za-z]') THEN masked_text(x, 16) ELSE x END;
+CREATE OR REPLACE MACRO masked_number(x) AS CASE WHEN length(x) < 16 AND x BETWEEN '+' AND ':' THEN x ELSE masked_text(x, 16) END;
