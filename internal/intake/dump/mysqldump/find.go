@@ -70,7 +70,7 @@ func columnList(r io.ReaderAt, table string, offset int64) ([]string, error) {
 	const overlap = 4096 // the longest head that is looked for across two steps
 	for end := offset; end > 0; {
 		start := max(0, end-step)
-		buf := make([]byte, min(end+overlap, offset)-start)
+		buf := make([]byte, min(end+overlap, offset+1)-start) // with the row's parenthesis
 		if _, err := r.ReadAt(buf, start); err != nil && err != io.EOF {
 			return nil, err
 		}
