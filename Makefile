@@ -15,6 +15,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 UI := internal/web/ui
 UI_SOURCES := $(wildcard $(UI)/src/*) $(UI)/package.json $(UI)/tsconfig.json $(UI)/vite.config.js
 FUZZTIME ?= 30s
+SCALE ?= 0.1
 
 .PHONY: help
 help: ## list the targets
@@ -63,15 +64,19 @@ accuracy: ## what the rules find against the known truth of a synthetic seizure;
 	go test ./cmd/unspoof -run '^TestAccuracy$$' -v -count 1 -timeout 14m -args -accuracy.out '$(CURDIR)/docs/accuracy.md'
 
 .PHONY: bench
-bench: build ## how fast, on this machine; prints the table of docs/performance.md
-	@test -x scripts/bench || { echo "scripts/bench is missing: this checkout has no benchmark" >&2; exit 1; }
-	@scripts/bench
+bench: setup-test build ## the whole job on 7 million rows beside the same dump's import into MariaDB
+	go test ./cmd/unspoof -run '^TestBench$$' -count 1 -timeout 60m -v -bench.scale $(SCALE)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
-	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' cmd internal | sort | while IFS=: read -r file func; do \
-		name=$${func#func }; echo "$$name in $$(dirname "$$file")"; \
-		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
+	@mkdir -p out; grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' cmd internal | sort | while IFS=: read -r file func; do \
+		name=$${func#func }; dir=$$(dirname "$$file"); echo "$$name in $$dir"; \
+		if go list -deps -test "./$$dir" | grep -x modernc.org/sqlite >/dev/null; then \
+			go test -c -o out/fuzz.test "./$$dir"; \
+			(cd "$$dir" && '$(CURDIR)/out/fuzz.test' -test.run '^$$' -test.fuzz "^$$name\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir '$(CURDIR)/out/fuzz'); \
+		else \
+			go test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME); \
+		fi; \
 	done
 
 .PHONY: vuln
