@@ -1,0 +1,190 @@
+package sqlitefile
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/dumptest"
+)
+
+// make makes a database file and gives its bytes.
+func makeDB(t testing.TB, statements string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.db")
+	exec(t, path, statements)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func exec(t testing.TB, path, statements string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(statements); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const awkward = `
+CREATE TABLE "my calls" (id INTEGER PRIMARY KEY, n INT, who TEXT, cost DECIMAL(10,2), at DATETIME, f REAL, raw BLOB, any, ok BOOLEAN, rowid TEXT,
+  stored INT GENERATED ALWAYS AS (id * 2) STORED, computed INT GENERATED ALWAYS AS (id * 3) VIRTUAL);
+INSERT INTO "my calls" VALUES (1, 5, 'it''s ' || char(0) || ' é', 12.5, '2022-07-01 11:00:00', 1, x'00ff27', 7, 1, 'r');
+INSERT INTO "my calls" VALUES (7, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO "my calls" VALUES (-3, 'five', '', 3, 1656673200, 'x', 'text''s', x'6162', 0, x'61');
+INSERT INTO "my calls" VALUES (8, 1.5, x'', 1e300, 0.1, 0.1, x'', '', 'no', '');
+CREATE TABLE pairs (k TEXT PRIMARY KEY, v INT) WITHOUT ROWID;
+INSERT INTO pairs VALUES ('b', 2), ('a', 1);
+CREATE INDEX at ON "my calls" (at);
+CREATE TRIGGER wipe AFTER DELETE ON pairs BEGIN DELETE FROM "my calls"; END;
+CREATE VIEW v AS SELECT 1;
+`
+
+func want() []dumptest.Row {
+	return []dumptest.Row{
+		{Table: "my calls", Ordinal: 1, Cells: []string{"-3", "five", "", "3", "1656673200", "x", "<expr:'text''s'>", "<expr:x'6162'>", "0", "<expr:x'61'>", "-6"}},
+		{Table: "my calls", Ordinal: 2, Cells: []string{"1", "5", "it's \x00 é", "12.5", "2022-07-01 11:00:00", "1.0", "\x00\xff'", "7", "1", "r", "2"}},
+		{Table: "my calls", Ordinal: 3, Cells: []string{"7", "<null>", "<null>", "<null>", "<null>", "<null>", "<null>", "<null>", "<null>", "<null>", "14"}},
+		{Table: "my calls", Ordinal: 4, Cells: []string{"8", "1.5", "<expr:x''>", "1e+300", "0.1", "0.1", "", "", "no", "", "16"}},
+		{Table: "pairs", Ordinal: 1, Cells: []string{"a", "1"}},
+		{Table: "pairs", Ordinal: 2, Cells: []string{"b", "2"}},
+	}
+}
+
+func TestConform(t *testing.T) {
+	content := makeDB(t, awkward)
+	dumptest.Conform(t, dumptest.Case{
+		Format:  Format(),
+		Write:   func(testing.TB) []dumptest.File { return []dumptest.File{{Name: "x.db", Content: content}} },
+		Want:    want(),
+		Virtual: true,
+		Large: func(t testing.TB, path string) int64 {
+			exec(t, path, `PRAGMA journal_mode = OFF; CREATE TABLE t (id INTEGER PRIMARY KEY, who TEXT, n INT);
+				WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 400000) INSERT INTO t SELECT i, printf('+44%010d', i) || hex(zeroblob(80)), i FROM g;`)
+			return 400_000
+		},
+	})
+}
+
+// A database whose last changes are still in its -wal, and one without it.
+func TestWAL(t *testing.T) {
+	dir := t.TempDir()
+	live := filepath.Join(dir, "live.db")
+	db, err := sql.Open("sqlite", live+"?_pragma=journal_mode(wal)&_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`CREATE TABLE t (v); PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t VALUES ('in the wal')`); err != nil {
+		t.Fatal(err)
+	}
+	seized := filepath.Join(dir, "seized.db")
+	for _, ending := range []string{"", "-wal"} {
+		if err := copyFile(seized+ending, live+ending); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.ReadFile(seized)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c dumptest.Collector
+	if err := Read(context.Background(), seized, &c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Found) != 1 || c.Found[0].Cells[0] != "in the wal" || len(c.Damages) != 0 {
+		t.Errorf("%s", &c)
+	}
+	if f, err := findRow(context.Background(), seized, "t", 1, 1); err != nil || dumptest.Decode(f.Cells[0], f.Text) != "in the wal" {
+		t.Errorf("read again: %q, %v", f.Text, err)
+	}
+	after, err := os.ReadFile(seized)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed: %v", err)
+	}
+	if list, err := filepath.Glob(seized + "*"); err != nil || len(list) != 2 {
+		t.Errorf("files beside the database: %q, %v", list, err)
+	}
+	if err := os.Remove(seized + "-wal"); err != nil {
+		t.Fatal(err)
+	}
+	var alone dumptest.Collector
+	if err := Read(context.Background(), seized, &alone); err != nil {
+		t.Fatal(err)
+	}
+	if len(alone.Found) != 0 || len(alone.Damages) != 1 || !strings.Contains(alone.Damages[0].Reason, "write-ahead") {
+		t.Errorf("%s", &alone)
+	}
+}
+
+// Rows behind corrupt pages are found.
+func TestCorrupt(t *testing.T) {
+	content := makeDB(t, `PRAGMA page_size = 1024; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
+		WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 2000) INSERT INTO t SELECT i, 'value ' || i FROM g;
+		CREATE TABLE u (v); INSERT INTO u VALUES (1);`)
+	size := int(binary.BigEndian.Uint16(content[16:]))
+	for i := 20 * size; i < 23*size; i++ {
+		content[i] = 0xff
+	}
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(path, content, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	var c dumptest.Collector
+	if err := Read(context.Background(), path, &c); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d rows, damage %+v", len(c.Found), c.Damages)
+	if len(c.Damages) == 0 || len(c.Found) < 1700 || c.Found[len(c.Found)-1].Table != "u" {
+		t.Errorf("%d rows, damage %+v", len(c.Found), c.Damages)
+	}
+	gap := int64(0)
+	for _, d := range c.Damages {
+		gap += d.Length
+	}
+	if found := int64(len(c.Found)) - 1; found+gap != 2000 {
+		t.Errorf("%d rows and a gap of %d", found, gap)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	for declared, kind := range map[string]dump.Kind{"INTEGER": dump.Int, "unsigned big int": dump.Int, "BOOLEAN": dump.Int, "VARCHAR(20)": dump.Text,
+		"": dump.Text, "DATETIME": dump.Text, "DECIMAL(10,2)": dump.Text, "double precision": dump.Float, "BLOB": dump.Binary, "FLOATING POINT": dump.Int} {
+		if got := kindOf(declared); got != kind {
+			t.Errorf("%q has kind %d, want %d", declared, got, kind)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	content := makeDB(f, awkward)
+	f.Add(content)
+	f.Add(content[:len(content)/2])
+	f.Add([]byte(magic))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(dir, "x.db")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var c dumptest.Collector
+		_ = Read(context.Background(), path, &c) // an error is an answer
+		for _, r := range c.Found {
+			_, _ = findRow(context.Background(), path, r.Table, r.Ordinal, r.Offset)
+		}
+	})
+}
