@@ -86,7 +86,7 @@ func (w *workspace) sign(ctx context.Context) error {
 
 // recover rolls interrupted publications forward, or removes them, as the ledger says.
 func (w *workspace) recover(ctx context.Context) error {
-	said := map[string]string{}
+	said := map[string]store.Recorded{}
 	for e, err := range w.log.Entries(ctx, 0, -1) {
 		if err != nil {
 			return err
@@ -97,15 +97,18 @@ func (w *workspace) recover(ctx context.Context) error {
 		}
 		switch act.Action {
 		case "publish":
-			said[act.Object], _ = act.Details["manifest_sha256"].(string)
+			table := said[act.Object]
+			if table.Versions == nil {
+				table.Versions = map[string]bool{}
+			}
+			table.Manifest, _ = act.Details["manifest_sha256"].(string)
+			table.Versions[fmt.Sprint(act.Details["version"])] = true
+			said[act.Object] = table
 		case "withdraw":
-			delete(said, act.Object)
+			said[act.Object] = store.Recorded{Versions: said[act.Object].Versions}
 		}
 	}
-	did, err := w.Recover(func(table string) (string, bool) {
-		sum, ok := said["table:"+table]
-		return sum, ok
-	})
+	did, err := w.Recover(func(table string) store.Recorded { return said["table:"+table] })
 	for _, d := range did {
 		fmt.Fprintln(os.Stderr, "after an interruption:", d)
 	}

@@ -55,6 +55,9 @@ func build(ctx context.Context, w *workspace, r *reporter, names []string) error
 			return &coded{exitUsage, step.ErrUnknown(n, steps())}
 		}
 	}
+	if err := w.wholeSources(ctx); err != nil {
+		return err
+	}
 	e, err := w.engine(ctx)
 	if err != nil {
 		return err

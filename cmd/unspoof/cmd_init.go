@@ -40,6 +40,9 @@ func initCmd() *cobra.Command {
 				return &coded{exitUsage, fmt.Errorf("--retain-to %q is not a date (YYYY-MM-DD)", cfg.RetainTo)}
 			}
 		}
+		if _, err := time.LoadLocation(cfg.TimeZone); err != nil || cfg.TimeZone == "" || cfg.TimeZone == "Local" {
+			return &coded{exitUsage, fmt.Errorf("--timezone %q is not an IANA zone name such as Europe/London", cfg.TimeZone)}
+		}
 		w, err := createCase(cmd.Context(), *dir, cfg)
 		if err != nil {
 			return err

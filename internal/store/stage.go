@@ -114,14 +114,16 @@ func (c *Case) Withdraw(ctx context.Context, table string, record func(context.C
 	return SyncDir(c.tableDir(table))
 }
 
-// Recorded tells what the ledger last said of a table: the manifest hash of its last
-// publication, or ok=false when it was never published or was withdrawn.
-type Recorded func(table string) (manifestSHA256 string, ok bool)
+// Recorded is what the ledger says of one table.
+type Recorded struct {
+	Manifest string          // SHA-256 of the manifest it published last; empty when it was never published or was withdrawn
+	Versions map[string]bool // every version it ever published
+}
 
 // Recover puts the tables folder in order after a crash; call it with the case locked. A
 // version that was recorded but not yet served is served; stages, and finished versions that
 // were never recorded, are removed. It says what it did.
-func (c *Case) Recover(recorded Recorded) (did []string, err error) {
+func (c *Case) Recover(recorded func(table string) Recorded) (did []string, err error) {
 	tables, err := os.ReadDir(filepath.Join(c.Dir, "tables"))
 	if err != nil {
 		return nil, err
@@ -137,7 +139,7 @@ func (c *Case) Recover(recorded Recorded) (did []string, err error) {
 		if !t.IsDir() {
 			continue
 		}
-		said, err := c.recoverTable(t.Name(), recorded)
+		said, err := c.recoverTable(t.Name(), recorded(t.Name()))
 		if err != nil {
 			return did, err
 		}
@@ -156,8 +158,8 @@ func (c *Case) recoverTable(table string, recorded Recorded) (did []string, err 
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		served = "" // unreadable: the recorded version takes its place below, if it is there
 	}
-	want, isRecorded := recorded(table)
-	if !isRecorded && served != "" {
+	want := recorded.Manifest
+	if want == "" && served != "" {
 		if err := os.Remove(filepath.Join(dir, "manifest.json")); err != nil {
 			return nil, err
 		}
@@ -170,7 +172,12 @@ func (c *Case) recoverTable(table string, recorded Recorded) (did []string, err 
 			if err := os.RemoveAll(path); err != nil {
 				return did, err
 			}
-		case e.IsDir() && isRecorded && served != want:
+		case e.IsDir() && !recorded.Versions[e.Name()]:
+			if err := os.RemoveAll(path); err != nil {
+				return did, err
+			}
+			did = append(did, fmt.Sprintf("table %s: removed version %.12s, which was never published", table, e.Name()))
+		case e.IsDir() && want != "" && served != want:
 			if _, sum, err := readManifest(filepath.Join(path, "manifest.json")); err == nil && sum == want {
 				if err := c.serve(context.Background(), table, e.Name(), nil); err != nil {
 					return did, err

@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -22,8 +23,12 @@ type dumpScanner struct {
 	passed  func(stretch, bool) // called for each of them; true: it begins like a good row
 
 	delimiter string
-	table     string   // of the statement being read
-	columns   []string // named by it; nil: as declared
+	database  string            // of the last USE
+	called    map[string]string // what the case calls a table, by database and name
+	taken     map[string]bool   // the names in use
+	counted   map[string]bool   // tables that have had a row
+	table     string            // of the statement being read, as the case calls it
+	columns   []string          // named by it; nil: as declared
 }
 
 // definition is what matters of a CREATE TABLE.
@@ -86,6 +91,8 @@ func (d *dumpScanner) scan(ctx context.Context) error {
 			d.define()
 		case "SET":
 			d.setNames()
+		case "USE":
+			d.use()
 		case "DELIMITER":
 			d.newDelimiter()
 			continue
@@ -125,6 +132,7 @@ func (d *dumpScanner) rows(ctx context.Context) error {
 			if err != nil {
 				return &casefile.Problem{Where: casefile.Where{Table: d.table, Offset: at, HasOffset: true}, Err: err}
 			}
+			d.counted[d.table] = true
 			if err := d.row(scannedRow{d.table, d.columns, def, at, text}); err != nil {
 				return err
 			}
@@ -274,7 +282,7 @@ func (d *dumpScanner) insertHead() bool {
 	if !ok {
 		return false
 	}
-	d.table, d.columns = name, nil
+	d.table, d.columns = d.call(name, false), nil
 	if d.in.at(0) == '(' {
 		text, err := readTuple(d.in)
 		if err != nil {
@@ -383,8 +391,39 @@ func (d *dumpScanner) define() {
 	if !ok || len(d.defs) >= 100_000 {
 		return
 	}
+	name = d.call(name, true)
 	if _, again := d.defs[name]; !again {
 		d.defs[name] = &definition{d.charset, columns, bits}
+	}
+}
+
+// call gives what the case calls a table of the current database. Where the dump's own name
+// is taken by another table, that is database.name, or name#2, name#3 ...; a table defined
+// anew after it had rows is another table.
+func (d *dumpScanner) call(name string, defined bool) string {
+	if d.called == nil {
+		d.called, d.taken, d.counted = map[string]string{}, map[string]bool{}, map[string]bool{}
+	}
+	key := d.database + "\x00" + name
+	if is, known := d.called[key]; known && !(defined && d.counted[is]) {
+		return is
+	}
+	free := name
+	for n := 1; d.taken[free]; n++ {
+		if free = fmt.Sprintf("%s#%d", name, n+1); n == 1 && d.database != "" {
+			free = d.database + "." + name
+		}
+	}
+	d.called[key], d.taken[free] = free, true
+	return free
+}
+
+// use notes the database that USE names.
+func (d *dumpScanner) use() {
+	d.in.skip(len("USE"))
+	d.blank()
+	if name, ok := d.name(); ok {
+		d.database = name
 	}
 }
 

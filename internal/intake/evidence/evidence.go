@@ -4,8 +4,10 @@
 //
 // A sealing has two halves: [Open] gives a reader over the original, which copies and hashes
 // what it reads; [Sealing.Finish] drains it, checks that the original did not change
-// meanwhile, and puts the copy in place. Making the seal known (the ledger entry and the
-// source's record) is the caller's, in that order: see intake.Add.
+// meanwhile, and puts the copy in place. [OpenStream] does the same for a content that is no
+// file, such as a container's member, and [Again] for content that is sealed already. Making
+// the seal known (the ledger entry and the source's record) is the caller's, in that order:
+// see intake.Add.
 package evidence
 
 import (
@@ -21,17 +23,21 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/store"
 )
 
-// Sealing is a file on its way into the case.
+// Sealing is a content on its way into the case.
 type Sealing struct {
 	c      *store.Case
-	src    *os.File
-	before fs.FileInfo
-	copy   *os.File
+	src    io.Reader
+	file   *os.File    // the original, where it is a file
+	before fs.FileInfo // of file
+	again  casefile.SourceID
+	copy   *os.File // nil: there is nothing to write
+	temp   string   // the copy's path until Finish
 	blocks chan block
 	free   chan []byte
 	cur    []byte
@@ -40,8 +46,6 @@ type Sealing struct {
 	sum    hash.Hash
 	read   atomic.Int64
 	stop   context.CancelFunc
-	path   string
-	link   bool
 }
 
 type block struct {
@@ -51,43 +55,104 @@ type block struct {
 
 const blockSize = 1 << 20
 
+// OriginalError is the fault of an original, not of the case: it cannot be opened or read, or
+// it changed meanwhile.
+type OriginalError struct{ Err error }
+
+func (e *OriginalError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *OriginalError) Unwrap() error { return e.Err }
+
+// OpenOriginal opens a file that may be hostile: nothing but a regular file, and no link.
+func OpenOriginal(path string) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, &OriginalError{err}
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, &OriginalError{err}
+	}
+	return f, info, nil
+}
+
 // Open begins the sealing of a file. With link the sealed copy is a hard link to the
 // original where the file system allows it: no second copy on disk, but whoever can write
 // to the original can then write to the seal, which verify would show.
 func Open(ctx context.Context, c *store.Case, path string, link bool) (*Sealing, error) {
-	info, err := os.Stat(path)
+	f, info, err := OpenOriginal(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a folder: name the files in it", path)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	src, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	s := &Sealing{c: c, src: src, before: info, sum: sha256.New(), path: path, link: link}
-	s.copy, err = os.CreateTemp(filepath.Join(c.Dir, "sources"), ".sealing-*")
-	if err != nil {
-		src.Close()
+	s := &Sealing{c: c, src: f, file: f, before: info}
+	if err := s.place(); err != nil {
+		f.Close()
 		return nil, err
 	}
 	if link {
-		os.Remove(s.copy.Name())
-		if err := os.Link(path, s.copy.Name()); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s cannot be linked into the case (leave out the link option to copy it): %w", path, err), src.Close(), s.copy.Close())
+		s.copy.Close()
+		s.copy = nil
+		err := os.Remove(s.temp)
+		if err == nil {
+			err = os.Link(path, s.temp)
+		}
+		if err == nil {
+			if linked, lerr := os.Lstat(s.temp); lerr != nil || !os.SameFile(info, linked) {
+				err = errors.Join(errors.New("another file took its place"), lerr)
+			}
+		}
+		if err != nil {
+			f.Close()
+			os.Remove(s.temp)
+			return nil, fmt.Errorf("%s cannot be linked into the case (leave out the link option to copy it): %w", path, err)
 		}
 	}
+	s.start(ctx)
+	return s, nil
+}
+
+// OpenStream begins the sealing of what r gives.
+func OpenStream(ctx context.Context, c *store.Case, r io.Reader) (*Sealing, error) {
+	s := &Sealing{c: c, src: r}
+	if err := s.place(); err != nil {
+		return nil, err
+	}
+	s.start(ctx)
+	return s, nil
+}
+
+// Again reads a sealed content again; Finish fails if it is not what was sealed.
+func Again(ctx context.Context, c *store.Case, id casefile.SourceID) (*Sealing, error) {
+	f, info, err := OpenOriginal(c.SourcePath(id))
+	if err != nil {
+		return nil, err
+	}
+	s := &Sealing{c: c, src: f, file: f, before: info, again: id}
+	s.start(ctx)
+	return s, nil
+}
+
+func (s *Sealing) place() (err error) {
+	s.copy, err = os.CreateTemp(filepath.Join(s.c.Dir, "sources"), ".sealing-*")
+	if err == nil {
+		s.temp = s.copy.Name()
+	}
+	return err
+}
+
+func (s *Sealing) start(ctx context.Context) {
+	s.sum = sha256.New()
 	ctx, s.stop = context.WithCancel(ctx)
 	s.blocks, s.free = make(chan block, 4), make(chan []byte, 6)
 	for range cap(s.free) {
-		s.free <- make([]byte, blockSize)
+		s.free <- nil
 	}
 	go s.pump(ctx)
-	return s, nil
 }
 
 // pump reads, hashes and copies, ahead of whoever reads from the Sealing.
@@ -95,18 +160,23 @@ func (s *Sealing) pump(ctx context.Context) {
 	defer close(s.blocks)
 	for {
 		var buf []byte
+		var err error
 		select {
 		case buf = <-s.free:
 		case <-ctx.Done():
-			s.blocks <- block{err: ctx.Err()}
-			return
 		}
-		n, err := io.ReadFull(s.src, buf[:blockSize])
-		if err == io.ErrUnexpectedEOF {
-			err = io.EOF
+		if buf == nil {
+			buf = make([]byte, blockSize)
+		}
+		n := 0
+		if err = ctx.Err(); err == nil {
+			n, err = readFull(s.src, buf[:blockSize])
+		}
+		if err != nil && err != io.EOF && s.file != nil && ctx.Err() == nil {
+			err = &OriginalError{err}
 		}
 		s.sum.Write(buf[:n])
-		if !s.link && n > 0 {
+		if s.copy != nil && n > 0 {
 			if _, werr := s.copy.Write(buf[:n]); werr != nil {
 				err = fmt.Errorf("copy into the case: %w", werr)
 			}
@@ -123,11 +193,24 @@ func (s *Sealing) pump(ctx context.Context) {
 	}
 }
 
-// Read gives the original's bytes.
+// readFull is io.ReadFull with io.EOF at the end, and with any other error as it is.
+func readFull(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// Read gives the content's bytes.
 func (s *Sealing) Read(p []byte) (int, error) {
 	for len(s.rest) == 0 {
 		if s.cur != nil {
-			s.free <- s.cur[:cap(s.cur)]
+			select {
+			case s.free <- s.cur[:cap(s.cur)]:
+			default: // the one made to say that the context ended
+			}
 			s.cur = nil
 		}
 		if s.err != nil {
@@ -145,50 +228,72 @@ func (s *Sealing) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Size is the original's size in bytes, Done how many have been read.
-func (s *Sealing) Size() int64 { return s.before.Size() }
+// Err is the error that ended the reading before the content's end; nil: there was none yet.
+func (s *Sealing) Err() error {
+	if s.err == io.EOF {
+		return nil
+	}
+	return s.err
+}
 
 // Done is how many bytes have been read, hashed and copied.
 func (s *Sealing) Done() int64 { return s.read.Load() }
 
 // Finish reads what is left, and puts the sealed copy in place under its hash.
 func (s *Sealing) Finish() (casefile.SourceID, int64, error) {
-	size, err := io.Copy(io.Discard, struct{ io.Reader }{s})
-	_ = size // counted by the pump
-	if err != nil {
+	if _, err := io.Copy(io.Discard, struct{ io.Reader }{s}); err != nil {
 		return "", 0, err
 	}
 	n := s.read.Load()
-	after, err := os.Stat(s.path)
-	if err != nil {
-		return "", 0, err
-	}
-	if n != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()) || after.Size() != n {
-		return "", 0, fmt.Errorf("%s changed while it was being sealed", s.path)
+	if s.file != nil {
+		after, err := s.file.Stat()
+		if err != nil {
+			return "", 0, err
+		}
+		if n != s.before.Size() || !after.ModTime().Equal(s.before.ModTime()) || after.Size() != n {
+			return "", 0, &OriginalError{fmt.Errorf("%s changed while it was being sealed", s.file.Name())}
+		}
 	}
 	id := casefile.SourceID(hex.EncodeToString(s.sum.Sum(nil)))
+	if s.again != "" {
+		if id != s.again {
+			return "", 0, fmt.Errorf("the sealed content of source %s was altered: its SHA-256 is now %s", s.again, id)
+		}
+		return id, n, nil
+	}
 	home := s.c.SourcePath(id)
-	if err := s.copy.Sync(); err != nil {
+	if _, err := os.Lstat(home); err == nil { // sealed before, or by an interrupted command
+		return id, n, nil
+	}
+	if s.copy != nil {
+		if err := s.copy.Sync(); err != nil {
+			return "", 0, err
+		}
+	}
+	if err := os.Chmod(s.temp, 0o400); err != nil {
 		return "", 0, err
 	}
-	if _, err := os.Lstat(home); err == nil {
-		return id, n, os.Remove(s.copy.Name()) // sealed before
-	}
-	if err := os.Chmod(s.copy.Name(), 0o400); err != nil {
+	if err := os.Rename(s.temp, home); err != nil {
 		return "", 0, err
 	}
-	if err := os.Rename(s.copy.Name(), home); err != nil {
-		return "", 0, err
-	}
+	s.temp = ""
 	return id, n, store.SyncDir(filepath.Dir(home))
 }
 
 // Close ends the sealing; what Finish has not put in place is removed.
 func (s *Sealing) Close() {
 	s.stop()
-	s.src.Close()
-	s.copy.Close()
-	os.Remove(s.copy.Name())
+	for range s.blocks { // until the goroutine has ended
+	}
+	if s.file != nil {
+		s.file.Close()
+	}
+	if s.copy != nil {
+		s.copy.Close()
+	}
+	if s.temp != "" {
+		os.Remove(s.temp)
+	}
 }
 
 // EncodeRecord is the content of a source's record file.
@@ -197,9 +302,9 @@ func EncodeRecord(s store.Source) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// Hash gives the SHA-256 of a file.
-func Hash(ctx context.Context, path string) (casefile.SourceID, error) {
-	f, err := os.Open(path)
+// Hash gives the SHA-256 of a file, and tells how many bytes it has read.
+func Hash(ctx context.Context, path string, done *atomic.Int64) (casefile.SourceID, error) {
+	f, _, err := OpenOriginal(path)
 	if err != nil {
 		return "", err
 	}
@@ -212,11 +317,12 @@ func Hash(ctx context.Context, path string) (casefile.SourceID, error) {
 		}
 		n, err := f.Read(buf)
 		h.Write(buf[:n])
+		done.Add(int64(n))
 		if err == io.EOF {
 			return casefile.SourceID(hex.EncodeToString(h.Sum(nil))), nil
 		}
 		if err != nil {
-			return "", err
+			return "", &OriginalError{err}
 		}
 	}
 }

@@ -147,7 +147,16 @@ func (m *Mapping) Recognises(s store.Source, tables map[string]store.Manifest) b
 	}
 	for _, need := range m.Recognise {
 		table, column, _ := strings.Cut(need, ".")
-		if !slices.ContainsFunc(tables[table].Columns, func(c store.Column) bool { return strings.EqualFold(c.Name, column) }) {
+		has := func(t store.Manifest) bool {
+			return slices.ContainsFunc(t.Columns, func(c store.Column) bool { return strings.EqualFold(c.Name, column) })
+		}
+		if table == "*" { // the only table, whatever its name
+			for _, t := range tables {
+				if len(tables) != 1 || !has(t) {
+					return false
+				}
+			}
+		} else if !has(tables[table]) {
 			return false
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 
@@ -45,20 +46,22 @@ type Engine struct {
 	c    *store.Case
 	seen map[string]string // table -> version its view shows
 	temp string
+	held *os.File // the lock that says temp is in use
 }
 
 // Open starts an engine and makes a view of every published table.
 func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
-	temp, err := os.MkdirTemp(c.Dir, ".engine-*")
+	temp, held, err := tempDir(c.Dir)
 	if err != nil {
 		return nil, err
 	}
 	connector, err := duck.NewConnector("", nil)
 	if err != nil {
 		os.RemoveAll(temp)
+		held.Close()
 		return nil, err
 	}
-	e := &Engine{DB: sql.OpenDB(connector), c: c, seen: map[string]string{}, temp: temp}
+	e := &Engine{DB: sql.OpenDB(connector), c: c, seen: map[string]string{}, temp: temp, held: held}
 	if opt.MemoryMB == 0 {
 		opt.MemoryMB = 3072
 	}
@@ -100,7 +103,52 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 }
 
 // Close stops the engine and removes its temporary files.
-func (e *Engine) Close() error { return errors.Join(e.DB.Close(), os.RemoveAll(e.temp)) }
+func (e *Engine) Close() error {
+	return errors.Join(e.DB.Close(), os.RemoveAll(e.temp), e.held.Close())
+}
+
+// tempDir makes the folder for what does not fit in memory, and removes the folders of
+// engines that were killed: those that nobody holds a lock on. Engines of readers run beside
+// each other, so the case's own lock cannot say which are in use.
+func tempDir(dir string) (temp string, held *os.File, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, e := range entries {
+		if path := filepath.Join(dir, e.Name()); strings.HasPrefix(e.Name(), ".engine-") {
+			if lock, ok := lockDir(path); ok {
+				os.RemoveAll(path) // the next engine tries again
+				lock.Close()
+			}
+		}
+	}
+	for range 10 { // an engine that begins just now may take a new folder for an abandoned one
+		if temp, err = os.MkdirTemp(dir, ".engine-*"); err != nil {
+			return "", nil, err
+		}
+		if held, ok := lockDir(temp); ok {
+			return temp, held, nil
+		}
+	}
+	return "", nil, fmt.Errorf("engine: %s cannot be locked", temp)
+}
+
+// lockDir takes a folder's lock without waiting. ok is false when another has it, or had it
+// and has removed the folder.
+func lockDir(path string) (lock *os.File, ok bool) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		if _, err := os.Stat(path); err == nil {
+			return f, true
+		}
+	}
+	f.Close()
+	return nil, false
+}
 
 // Refresh makes the views show what is published now.
 func (e *Engine) Refresh(ctx context.Context) error {

@@ -93,7 +93,9 @@ func TestPublishedVersionIsWhatReadersSee(t *testing.T) {
 	if _, err := c.Stage(); err != nil { // and a stage left behind
 		t.Fatal(err)
 	}
-	did, err := c.Recover(func(table string) (string, bool) { s, ok := ledger[table]; return s, ok })
+	did, err := c.Recover(func(table string) store.Recorded {
+		return store.Recorded{Manifest: ledger[table], Versions: map[string]bool{m2.Version: true, old[0].Version: true, old[1].Version: true}}
+	})
 	if err != nil || len(did) != 2 {
 		t.Fatalf("recover did %q, %v", did, err)
 	}

@@ -86,10 +86,10 @@ CREATE OR REPLACE MACRO mask_cards(t, least) AS
 -- The digits that stand where a code stands, once in each announcement.
 CREATE OR REPLACE MACRO mask_codes(t) AS
   list_transform([t], lambda s: list_reduce(list_concat(
-      regexp_extract_all(s, '(?is)(?:^|[^a-z])(?:pass ?codes?|codes?|one[- ]?time|otp|pins?|pin ?code|cvv2?|cvc2?|csc|tan|mtan|2fa|security number|memorable|passwords?)(?:[^a-z0-9].{0,40}?)?(?:^|[^0-9+])([0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?:[^0-9]|$)', 1),
-      regexp_extract_all(s, '(?is)(?:^|[^a-z])(?:cvv2?|cvc2?|csc|security code|card code)(?:[^a-z0-9].{0,24}?)?(?:^|[^0-9+])([0-9]{3})(?:[^0-9]|$)', 1),
-      regexp_extract_all(s, '(?is)(?:^|[^0-9+])([0-9]{4,8}) is (?:your|the) .{0,40}?(?:code|pin|otp|password)', 1)),
-    lambda a, c: regexp_replace(a, '(^|[^0-9])' || c || '([^0-9]|$)', '\1[code ' || length(card_digits(c)) || ']\2', 'g'), s))[1];
+      regexp_extract_all(s, '(?is)(?:^|[^a-z])(?:pass ?codes?|codes?|one[- ]?time|otp|pins?|pin ?code|cvv2?|cvc2?|csc|tan|mtan|2fa|security number|memorable|passwords?)(?:[^a-z0-9].{0,40}?)?((?:^|[^0-9+])(?:[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?:[^0-9]|$))', 1),
+      regexp_extract_all(s, '(?is)(?:^|[^a-z])(?:cvv2?|cvc2?|csc|security code|card code)(?:[^a-z0-9].{0,24}?)?((?:^|[^0-9+])[0-9]{3}(?:[^0-9]|$))', 1),
+      regexp_extract_all(s, '(?is)((?:^|[^0-9+])[0-9]{4,8} )is (?:your|the) .{0,40}?(?:code|pin|otp|password)', 1)),
+    lambda a, c: replace(a, c, regexp_replace(c, '[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}|[0-9]{3}', '[code ' || length(regexp_replace(c, '[^0-9]', '', 'g')) || ']')), s))[1];
 
 CREATE OR REPLACE MACRO mask_passwords(t) AS
   list_transform([t], lambda s: CASE WHEN regexp_matches(s, '(?i)pass|pwd|secret|memorable') THEN
@@ -100,8 +100,13 @@ CREATE OR REPLACE MACRO mask_passwords(t) AS
   ELSE s END)[1];
 
 CREATE OR REPLACE MACRO masked_text(x, least) AS
-  CASE WHEN regexp_matches(x, '[0-9]{3}|(?i)pass|pwd|secret|memorable') THEN mask_codes(mask_codes(mask_passwords(mask_cards(x, least)))) ELSE x END;
+  CASE WHEN NOT regexp_matches(x, '[0-9]{3}|(?i)pass|pwd|secret|memorable') THEN x
+       WHEN NOT regexp_matches(x, '(?i)code|one.?time|otp|pin|cv[vc]|csc|tan|2fa|security|memorable|pass|pwd|secret') AND NOT regexp_matches(x, '[0-9][0-9 .-]{11}') THEN x
+       ELSE mask_codes(mask_codes(mask_passwords(mask_cards(x, least)))) END;
 
 -- Free text, and a number as written: a telephone number has at most 15 digits.
 CREATE OR REPLACE MACRO masked(x) AS masked_text(x, 13);
-CREATE OR REPLACE MACRO masked_number(x) AS CASE WHEN length(x) < 16 AND x BETWEEN '+' AND ':' THEN x ELSE masked_text(x, 16) END;
+CREATE OR REPLACE MACRO masked_number(x) AS
+  CASE WHEN length(x) < 16 AND x BETWEEN '+' AND ':' THEN x
+       WHEN regexp_full_match(x, '[^0-9:=]*[+]?[0-9]{0,15}>? *') AND NOT contains(lower(x), 'pass') THEN x -- a name without digits before a number
+       ELSE masked_text(x, 16) END;

@@ -18,12 +18,12 @@ func Format() dump.Format {
 		Stream: func(ctx context.Context, r io.Reader, _ string, sink dump.Sink) error {
 			return Read(ctx, r, sink, Options{})
 		},
-		Row: func(_ context.Context, src dump.Sealed, table string, _, offset int64) (dump.Found, error) {
+		Row: func(_ context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
 			text, cells, err := ReadRow(src.At, offset)
 			if err != nil {
 				return dump.Found{}, err
 			}
-			columns, err := columnList(src.At, table, offset)
+			columns, err := columnList(src.At, offset)
 			return dump.Found{Text: text, Cells: cells, Columns: columns}, err
 		},
 	}
@@ -65,7 +65,7 @@ func ReadRow(r io.ReaderAt, offset int64) (text []byte, cells []dump.Field, err 
 // columnList finds the column list of the INSERT that holds the row at offset, by looking
 // backwards for the line on which the statement begins; nil when it has none or none is found. A dump's
 // strings hold no raw newline, so a line that begins with INSERT or REPLACE is a statement.
-func columnList(r io.ReaderAt, table string, offset int64) ([]string, error) {
+func columnList(r io.ReaderAt, offset int64) ([]string, error) {
 	const step = 1 << 20
 	const overlap = 4096 // the longest head that is looked for across two steps
 	for end := offset; end > 0; {
@@ -78,7 +78,7 @@ func columnList(r io.ReaderAt, table string, offset int64) ([]string, error) {
 			i = bytes.LastIndexByte(buf[:i], '\n')
 			line := buf[i+1:]
 			if (i >= 0 || start == 0) && (hasPrefixFold(line, "INSERT ") || hasPrefixFold(line, "REPLACE ")) {
-				if name, cols, _, why := insertHead(line, 0); why == "" && name == table {
+				if _, cols, _, why := insertHead(line, 0); why == "" {
 					return cols, nil
 				}
 				return nil, nil

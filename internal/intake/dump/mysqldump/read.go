@@ -48,7 +48,7 @@ func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
 		opt.MaxRow = 256 << 20
 	}
 	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
-	p := &reader{ctx: ctx, src: r, sink: sink, opt: opt, tables: map[string]*table{}, delimiter: ";"}
+	p := &reader{ctx: ctx, src: r, sink: sink, opt: opt, tables: map[string]*table{}, names: map[string]bool{}, delimiter: ";"}
 	return p.run()
 }
 
@@ -74,7 +74,9 @@ type reader struct {
 	eof  bool
 
 	st        state
-	tables    map[string]*table
+	tables    map[string]*table // by key
+	names     map[string]bool   // of tables, as the source's tables are called
+	database  string            // of the last USE
 	charset   dump.Charset
 	delimiter string
 	complete  bool // the closing comment was seen
@@ -92,8 +94,7 @@ type reader struct {
 // table is a table and the ordinal its next row gets.
 type table struct {
 	*dump.Table
-	next    int64
-	defined bool
+	next int64
 }
 
 type damage struct {

@@ -99,8 +99,13 @@ func (p *reader) other(text []byte, offset int64) error {
 		}
 		p.charset = charset
 		return nil
+	case hasPrefixFold(inner, "USE "):
+		if name, _, ok := identifier(inner, skipSpace(inner, len("USE "))); ok {
+			p.database = name
+		}
+		return nil
 	case hasPrefixFold(inner, "SET "), hasPrefixFold(inner, "LOCK TABLES"), hasPrefixFold(inner, "UNLOCK TABLES"),
-		hasPrefixFold(inner, "USE "), hasPrefixFold(inner, "DROP TABLE IF EXISTS"), hasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
+		hasPrefixFold(inner, "DROP TABLE IF EXISTS"), hasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
 		hasPrefixFold(inner, "START TRANSACTION"), hasPrefixFold(inner, "COMMIT"), hasPrefixFold(inner, "BEGIN"):
 		return nil
 	case hasPrefixFold(inner, "CREATE TABLE"):
@@ -113,15 +118,36 @@ func (p *reader) other(text []byte, offset int64) error {
 	return p.sink.Statement(dump.Statement{Offset: offset, Text: text})
 }
 
-// define notes a table's columns. A second definition of a table that already has rows is
-// ignored: the rows keep the columns they were read with.
+// define notes a table's columns. A name that another table of this dump has already, in
+// another database or earlier in the file, gets the database in front or a number behind, so
+// that rows of two tables never meet in one.
 func (p *reader) define(t *dump.Table) {
-	key := t.Name
-	if old := p.tables[key]; old != nil && old.next > 1 {
-		return
+	key := p.key(t.Name)
+	if old := p.tables[key]; old != nil && old.next == 1 {
+		t.Name = old.Name // defined again before it had rows
+	} else {
+		t.Name = p.unused(t.Name)
 	}
 	t.Charset = p.charset
-	p.tables[key] = &table{Table: t, next: 1, defined: true}
+	p.tables[key] = &table{Table: t, next: 1}
+}
+
+// key is what a table of the current database is known by.
+func (p *reader) key(name string) string { return p.database + "\x00" + name }
+
+// unused gives a table its name in the source: the dump's own where it is free.
+func (p *reader) unused(name string) string {
+	try := name
+	for n := 1; p.names[try]; n++ {
+		switch {
+		case n == 1 && p.database != "":
+			try = p.database + "." + name
+		default:
+			try = fmt.Sprintf("%s#%d", name, n+1)
+		}
+	}
+	p.names[try] = true
+	return try
 }
 
 // insertHead reads the head of the INSERT or REPLACE at b[i]: its table, its column list (nil
@@ -190,7 +216,7 @@ func (p *reader) insert() error {
 	if why != "" {
 		return fail(why)
 	}
-	if p.cur == nil || p.cur.Name != name {
+	if p.cur == nil || p.tables[p.key(name)] != p.cur {
 		if err := p.flush(); err != nil {
 			return err
 		}
@@ -205,9 +231,9 @@ func (p *reader) insert() error {
 // useTable makes name the current table. A table the dump does not define gets its columns
 // from the column list, or else from the number of cells of its first row, as text.
 func (p *reader) useTable(name string, cols []string, row int) error {
-	t := p.tables[name]
+	t := p.tables[p.key(name)]
 	if t == nil {
-		t = &table{Table: &dump.Table{Name: name, Charset: p.charset}, next: 1}
+		t = &table{Table: &dump.Table{Name: p.unused(name), Charset: p.charset}, next: 1}
 		names := cols
 		if names == nil {
 			fields, _, err := scanRow(p.buf, row, nil)
@@ -221,7 +247,7 @@ func (p *reader) useTable(name string, cols []string, row int) error {
 		for _, n := range names {
 			t.Columns = append(t.Columns, dump.Column{Name: n, Kind: dump.Text, Declared: "unknown"})
 		}
-		p.tables[name] = t
+		p.tables[p.key(name)] = t
 	}
 	p.cur, p.order, p.cells = t, nil, len(t.Columns)
 	if cols == nil {

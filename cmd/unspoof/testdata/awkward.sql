@@ -1,0 +1,81 @@
+-- Tables with everything a dump can get wrong, for TestMariaDBFidelity.
+SET sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00';
+
+CREATE TABLE awk_num (id int PRIMARY KEY, ti tinyint, tu tinyint unsigned, si smallint, su smallint unsigned, mi mediumint, mu mediumint unsigned,
+  i int, iu int unsigned, z int(8) unsigned zerofill, b bigint, bu bigint unsigned, bo boolean,
+  d1 decimal(5,2), d2 decimal(18,9), d3 decimal(40,10), d4 decimal(65,30), d5 decimal(10,0) unsigned, d6 decimal(9,3) zerofill, d7 decimal(18,18), d8 decimal,
+  f float, g double, g2 double(10,3), r real, bit1 bit(1), bit8 bit(8), bit17 bit(17), bit63 bit(63), bit64 bit(64), y year,
+  note bigint COMMENT 'unsigned, (it''s 100%)', def bigint DEFAULT -5 COMMENT 'a,b)c`d');
+INSERT INTO awk_num VALUES
+ (0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0),
+ (1,-128,0,-32768,0,-8388608,0,-2147483648,0,0,-9223372036854775808,0,0,-999.99,-999999999.999999999,-999999999999999999999999999999.9999999999,
+  -99999999999999999999999999999999999.999999999999999999999999999999,0,0,-0.999999999999999999,-9999999999,-3.402823466e38,-1.7976931348623157e308,-9999999.999,-1e-300,b'0',b'0',b'0',b'0',b'0',1901,-1,-1),
+ (2,127,255,32767,65535,8388607,16777215,2147483647,4294967295,99999999,9223372036854775807,18446744073709551615,1,999.99,999999999.999999999,999999999999999999999999999999.9999999999,
+  99999999999999999999999999999999999.999999999999999999999999999999,9999999999,999999.999,0.999999999999999999,9999999999,3.402823466e38,1.7976931348623157e308,9999999.999,1e300,b'1',b'11111111',b'11111111111111111',0x7FFFFFFFFFFFFFFF,0xFFFFFFFFFFFFFFFF,2155,9223372036854775807,9223372036854775807),
+ (3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL),
+ (4,1,39,92,0,10,13,39,92,42,39,9223372036854775808,1,0.01,0.000000001,0.0000000001,0.000000000000000000000000000001,1,0.001,0.000000000000000001,1,
+  1.17549435e-38,5e-324,0.001,0.1,b'1',0x27,0x5C27,0x275C0A00275C,0x5C5C5C5C27272700,2024,39,92),
+ (5,-1,1,-1,1,-1,1,-1,1,1,-1,9007199254740993,1,-0.01,-0.1,12345678901234567890.0123456789,1e-30,5,12.5,-0.5,5,0.1,0.30000000000000004,123.456,123456789.12345679,b'1',0x0A,0x0D0A,0x1A,0x1A,1999,1,1);
+
+CREATE TABLE awk_time (id int PRIMARY KEY, d date, dt datetime, dt6 datetime(6), dt1 datetime(1), ts timestamp NULL, ts6 timestamp(6) NULL, t time, t6 time(6), y year);
+INSERT INTO awk_time VALUES
+ (1,'0000-00-00','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00','0000-00-00 00:00:00','00:00:00','00:00:00',0000),
+ (2,'9999-12-31','9999-12-31 23:59:59','9999-12-31 23:59:59.999999','9999-12-31 23:59:59.9','2038-01-19 03:14:07','2038-01-19 03:14:07.999999','838:59:59','838:59:59.999999',2155),
+ (3,'1000-01-01','1000-01-01 00:00:00','1000-01-01 00:00:00.000001','1000-01-01 00:00:00.1','1970-01-01 00:00:01','1970-01-01 00:00:01.000001','-838:59:59','-838:59:59.999999',1901),
+ (4,'2024-02-30','2023-02-29 12:00:00','2024-02-31 12:00:00.5','2024-04-31 00:00:00','2024-02-29 23:59:59','2024-02-29 23:59:59.1','-00:00:01','00:00:00.000001',2024),
+ (5,'2024-00-00','2024-01-00 00:00:00','2024-00-10 01:02:03.000004','2024-10-27 01:30:00.5','2021-10-31 00:30:00','2021-10-31 01:30:00','24:00:00','12:34:56.789',2000),
+ (6,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL),
+ (7,'0001-01-01','0001-01-01 00:00:00','0001-01-01 00:00:00','0001-01-01 00:00:00','2000-02-29 00:00:00','2000-02-29 00:00:00.000000','01:00:00','01:00:00.100000',1970),
+ (8,'1582-10-10','1582-10-10 10:10:10','1900-02-28 23:59:59.999999','1969-12-31 23:59:59.9','2022-03-27 01:30:00','2022-03-27 00:59:59.999999','23:59:59','23:59:59.000001',1970);
+
+CREATE TABLE awk_text (id int PRIMARY KEY, u varchar(200) CHARACTER SET utf8mb4, u3 varchar(200) CHARACTER SET utf8mb3, l varchar(200) CHARACTER SET latin1, c varchar(200) CHARACTER SET cp1251,
+  k varchar(50) CHARACTER SET gbk, a char(20) CHARACTER SET ascii, e enum('','a','b)','c,d','it''s','"q"','NULL','ü'), s set('x','y z','it''s','w'), j json, t longtext CHARACTER SET utf8mb4) DEFAULT CHARSET utf8mb4;
+INSERT INTO awk_text VALUES
+ (1,'','','','','','','','','null',''),
+ (2,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL),
+ (3,'NULL','NULL','NULL','NULL','NULL','NULL','NULL','x','"NULL"','NULL'),
+ (4,'it''s "quoted" \\ back\\\\slash, \n new \r line \t tab \Z sub \b bell \0 nul end','a\\','l\\''','c''','k\\','a''b','it''s','x,y z,it''s,w','{"a": "it''s \\"q\\"", "b": [1, null]}','\\'),
+ (5,'😀🏴‍☠️ zalgo Z̷͍̀','ünï — “q” €','café €ŸŽ™ naïve ÿ',_cp1251 0xD1F7B8F220E220F0F3E1EBFFF5A8B9,_gbk 0xD2F8D0D0BBE3BFEE,'plain','ü','w','{"é": "😀"}',REPEAT('€\'"\\\n',20000)),
+ (6,'),(99,\'x\',NULL);\nINSERT INTO `awk_text` VALUES (1,','-- Dump completed','/*!40101 SET NAMES latin1 */','DELIMITER ;;','(',')','b)','it''s','[]','UNLOCK TABLES;\n--\n-- Table structure for table `x`\n--\nCREATE TABLE `x` (a int);\n),\n(7,'),
+ (7,'  spaces  ',' ','	','\'','"','`','c,d','y z','{}','0x41'),
+ (8,'\\n is not a newline','\\N','%_','\\%\\_','\\0','_binary','a','x,w','1','x''41'''),
+ (9,'0','0x00','b''1''','1e5','-0','+1','"q"','','[1]','tail\\'),
+ (10,CONVERT(UNHEX('EFBBBF626F6D') USING utf8mb4),CONVERT(UNHEX('E280AEE2808BC2AD') USING utf8mb3),_latin1 0x818D8F909DA0FF,_cp1251 0x808182FE,_gbk 0x815C5C5C,'~','a','x','true',REPEAT(CHAR(0),300));
+
+CREATE TABLE awk_latin (id int PRIMARY KEY, l varchar(300) CHARACTER SET latin1, u varchar(300) CHARACTER SET utf8mb4, x blob) DEFAULT CHARSET latin1;
+INSERT INTO awk_latin VALUES
+ (1,'café ÿ €‚ƒ„…†‡ˆ‰Š‹Œ','naïve Zürich “x” Ÿ','\0\1\2'),
+ (2,_latin1 0x818D8F909D,'',UNHEX('E9FF00275C')),
+ (3,NULL,'NULL','NULL'),
+ (4,CONVERT(UNHEX('A0A1A2A3A4A5A6A7A8A9AAABACADAEAFB0B1B2B3B4B5B6B7B8B9BABBBCBDBEBFC0C1C2C3C4C5C6C7C8C9CACBCCCDCECFD0D1D2D3D4D5D6D7D8D9DADBDCDDDEDFE0E1E2E3E4E5E6E7E8E9EAEBECEDEEEFF0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF') USING latin1),'it''s \\ \n',NULL);
+
+CREATE TABLE awk_blob (id int PRIMARY KEY, b8 binary(8), vb varbinary(300), tb tinyblob, b blob, lb longblob, p point, g geometry) ;
+INSERT INTO awk_blob VALUES
+ (1,'','','','','',NULL,NULL),
+ (2,NULL,NULL,NULL,NULL,NULL,NULL,NULL),
+ (3,'a\0b',UNHEX('000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F202122232425262728292A2B2C2D2E2F303132333435363738393A3B3C3D3E3F404142434445464748494A4B4C4D4E4F505152535455565758595A5B5C5D5E5F606162636465666768696A6B6C6D6E6F707172737475767778797A7B7C7D7E7F808182838485868788898A8B8C8D8E8F909192939495969798999A9B9C9D9E9FA0A1A2A3A4A5A6A7A8A9AAABACADAEAFB0B1B2B3B4B5B6B7B8B9BABBBCBDBEBFC0C1C2C3C4C5C6C7C8C9CACBCCCDCECFD0D1D2D3D4D5D6D7D8D9DADBDCDDDEDFE0E1E2E3E4E5E6E7E8E9EAEBECEDEEEFF0F1F2F3F4F5F6F7F8F9FAFBFCFDFEFF'),
+  'NULL',UNHEX(REPEAT('5C',1001)),UNHEX(REPEAT('275C0A0D1A00FF80',50000)),ST_GeomFromText('POINT(51.5 -0.1)'),ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 0))',4326)),
+ (4,'12345678','),(5,''x''','0x41',UNHEX(REPEAT('27',999)),REPEAT('),\n(1,\'',20000),NULL,ST_GeomFromText('LINESTRING(0 0,1 1)'));
+
+CREATE TABLE `awk names, "x" (y)` (id int, `a b` int, `quote"q` int, `back``tick` int, `select` int, `order` varchar(9), `ref_row` int, `REF_ROW_` int, `ref_misfit` varchar(9), `Ref_Offset` date,
+  `ünïcode` int, `a.b` int, `a,b` int, `a)b(` int, `'` int, `;` int, `%` int, `primary` int, `key` int, `index` varchar(9), `check` int, `constraint` int, `--` int, `/*` int, `$` int, `1` int, `\\` int, `row` int,
+  `enum` enum('a)','b,''c','d"e','`') DEFAULT 'b,''c', `zero` datetime DEFAULT '0000-00-00 00:00:00' COMMENT 'x) unsigned', PRIMARY KEY (id), UNIQUE KEY `a),b` (`a b`), KEY (`order`, `index`), CHECK (`check` > 0 OR `check` is null)) COMMENT 'it''s; a table';
+INSERT INTO `awk names, "x" (y)` VALUES
+ (1,1,2,3,4,'o',6,7,'m','2024-01-02',10,11,12,13,14,15,16,17,18,'i',20,21,22,23,24,25,26,27,'a)','2024-01-01'),
+ (2,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'0000-00-00',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,'0000-00-00'),
+ (3,-1,-2,-3,-4,'''',-6,-7,'\\','1999-12-31',-10,-11,-12,-13,-14,-15,-16,-17,-18,'',20,-21,-22,-23,-24,-25,-26,-27,'`','2024-02-31');
+
+CREATE TABLE awk_gen (id int PRIMARY KEY, a int, v int GENERATED ALWAYS AS (a * 2) VIRTUAL, p varchar(20) GENERATED ALWAYS AS (concat('x', a)) PERSISTENT, b text, inv int INVISIBLE DEFAULT 7);
+INSERT INTO awk_gen (id, a, b) VALUES (1, 5, 'five'), (2, NULL, NULL), (3, -1, 'it''s');
+INSERT INTO awk_gen (id, a, b, inv) VALUES (4, 9, '', 99);
+
+CREATE TABLE awk_net (id int PRIMARY KEY, u uuid, n6 inet6, n4 inet4);
+INSERT INTO awk_net VALUES (1,'123e4567-e89b-12d3-a456-426655440000','2001:db8::ff00:42:8329','192.0.2.33'),(2,NULL,NULL,NULL),(3,'00000000-0000-0000-0000-000000000000','::','0.0.0.0');
+
+CREATE TABLE awk_under (id int PRIMARY KEY, a_ int, a int, b int, b__ int, b_ int, NULL_ int, `null` int);
+INSERT INTO awk_under VALUES (1,2,3,4,5,6,7,8),(2,NULL,1,NULL,2,NULL,3,NULL);
+
+CREATE TABLE awk_empty (id int PRIMARY KEY, x varchar(5));
+
+CREATE VIEW awk_view AS SELECT id, u AS `it's; a view` FROM awk_text WHERE u <> ');';
+CREATE FUNCTION awk_fun(x int) RETURNS int DETERMINISTIC RETURN x + 1;
