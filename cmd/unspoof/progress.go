@@ -53,13 +53,8 @@ func (r *reporter) event(kind string, fields map[string]any) {
 	fmt.Fprintf(r.out, "%s\n", text)
 }
 
-// bytes reports how far reading or writing is.
-func (r *reporter) bytes(name string, done, total int64) { r.count(name, done, total, true) }
-
 // rows reports how many rows are done.
-func (r *reporter) rows(name string, done, total int64) { r.count(name, done, total, false) }
-
-func (r *reporter) count(name string, done, total int64, bytes bool) {
+func (r *reporter) rows(name string, done, total int64) {
 	r.mu.Lock()
 	if r.bars == nil {
 		due := r.json && time.Since(r.shown) > time.Second
@@ -79,9 +74,6 @@ func (r *reporter) count(name string, done, total int64, bytes bool) {
 		counter, speed := decor.Any(func(s decor.Statistics) string {
 			return humanize.Comma(s.Current) + " of " + humanize.Comma(s.Total)
 		}), decor.AverageSpeed(0, " %.0f rows/s")
-		if bytes {
-			counter, speed = decor.CountersKibiByte("% .1f of % .1f"), decor.AverageSpeed(decor.SizeB1024(0), " % .1f")
-		}
 		r.bar = r.bars.AddBar(total, mpb.PrependDecorators(decor.Name(name+" ")),
 			mpb.AppendDecorators(decor.Percentage(), decor.Name("  "), counter, speed, decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
 	}

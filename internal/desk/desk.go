@@ -92,11 +92,6 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 	if cfg.Case == nil || cfg.Engine == nil || cfg.Log == nil || cfg.DB == nil {
 		return nil, errors.New("desk: the case, engine, ledger and database are all needed")
 	}
-	if cfg.ReadRow == nil {
-		cfg.ReadRow = func(ctx context.Context, ref casefile.RowRef) (OriginalRow, error) {
-			return readRow(ctx, cfg.Case, ref)
-		}
-	}
 	zone, err := cfg.Case.Location()
 	if err != nil {
 		return nil, err
@@ -106,6 +101,14 @@ func Open(ctx context.Context, cfg Config) (*Desk, error) {
 		return nil, err
 	}
 	d := &Desk{c: cfg.Case, engine: cfg.Engine, log: cfg.Log, auth: a, readRow: cfg.ReadRow, key: cfg.DigestKey, zone: zone}
+	if d.readRow == nil {
+		d.readRow = func(ctx context.Context, ref casefile.RowRef) (OriginalRow, error) {
+			if is, err := d.isRow(ctx, ref); err != nil || !is {
+				return OriginalRow{}, errors.Join(err, ErrNotFound)
+			}
+			return readRow(ctx, cfg.Case, ref)
+		}
+	}
 	if d.key == nil {
 		if d.key, err = digestKey(cfg.Case.Dir); err != nil {
 			return nil, err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // OriginalRow is one row as its sealed source has it.
@@ -67,4 +69,23 @@ func (d *Desk) Row(ctx context.Context, p Person, ref casefile.RowRef) (RowPage,
 		page.Row = row
 		return page, nil
 	})
+}
+
+// isRow reports whether the source table has a row of that number at that offset: what merely
+// looks like a row, in the middle of a text, is not shown as one.
+func (d *Desk) isRow(ctx context.Context, ref casefile.RowRef) (bool, error) {
+	source, err := d.c.Source(ref.Source)
+	if err != nil {
+		return false, err
+	}
+	table, err := d.c.Table(store.SourceTableName(source.ID, ref.Table))
+	if errors.Is(err, store.ErrNoTable) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var n int
+	err = d.engine.DB.QueryRowContext(ctx, "SELECT count(*) FROM "+duckdb.Ident(table.Table)+" WHERE ref_row = ? AND ref_offset = ?", ref.Row, ref.Offset).Scan(&n)
+	return n == 1, err
 }

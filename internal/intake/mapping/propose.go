@@ -36,7 +36,6 @@ type proposer struct {
 	secret   map[string]map[string]bool // table, column
 	accounts string                     // table of accounts
 	key      string                     // its column that other tables give
-	user     string                     // its column with log-in names, where calls give those
 }
 
 // Propose makes a proposal from a profile. name becomes the mapping's name.

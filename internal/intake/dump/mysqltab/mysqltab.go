@@ -163,7 +163,7 @@ func (p *reader) segment(eof bool, maxRow int) error {
 		}
 		next, reason := end+1, ""
 		if !ok {
-			end, next = len(p.buf), len(p.buf)
+			next = len(p.buf)
 			reason = "the file ends inside a row"
 			if !eof {
 				reason = fmt.Sprintf("a row is longer than %d bytes", maxRow)
