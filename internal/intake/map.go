@@ -82,6 +82,12 @@ func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) 
 	if err := e.Refresh(ctx); err != nil {
 		return err
 	}
+	// The look-ups stand on the right of their joins and are the side to build: rows then keep
+	// the order of their source, and the look-ups, not the calls, are held in memory.
+	if _, err := e.DB.ExecContext(ctx, "SET disabled_optimizers = 'build_side_probe_side'"); err != nil {
+		return err
+	}
+	defer e.DB.ExecContext(context.WithoutCancel(ctx), "RESET disabled_optimizers")
 	for _, p := range plans {
 		start := time.Now()
 		if !p.Stale(in.Case) {

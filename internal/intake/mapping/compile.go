@@ -119,6 +119,18 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
+// costly are the conversions that read text with regular expressions. They are worked out
+// once for each distinct value of their source column, and looked up for each row: call
+// tables repeat their numbers (measured: docs/performance.md).
+var costly = map[string]bool{"e164": true, "clid_number": true, "clid_e164": true, "clid_name": true, "masked": true}
+
+// distinct is the look-up of one source column's distinct values.
+type distinct struct {
+	alias  string
+	column string   // of the source table
+	fields []string // SQL of what is looked up, with its name, over t.column
+}
+
 // Select is the SQL that fills one case table from one source table. names gives the
 // case's name of a source table of the same source.
 func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone string, names func(table string) (string, error)) (string, error) {
@@ -126,26 +138,34 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 	if err != nil {
 		return "", err
 	}
-	var b, countries strings.Builder
-	joins, replace := 0, ""
+	var b strings.Builder
 	b.WriteString("SELECT ")
-	for _, c := range model.Columns {
-		expr := "NULL"
-		if of := s.Columns[c.Name].CountryOf; of != "" { // by a look-up of the number's first digits
-			joins++
-			fmt.Fprintf(&countries, "\nLEFT JOIN dial_country d%d ON d%d.prefix = dial_prefix(m.%s)", joins, joins, duckdb.Ident(of))
-			if joins > 1 {
-				replace += ", "
+	var lookups []*distinct
+	lookup := func(column string) *distinct {
+		for _, d := range lookups {
+			if d.column == column {
+				return d
 			}
-			replace += fmt.Sprintf("CASE WHEN d%d.country = 'GB' THEN british_country(m.%s) ELSE d%d.country END AS %s", joins, duckdb.Ident(of), joins, duckdb.Ident(c.Name))
 		}
-		if how, ok := s.Columns[c.Name]; ok {
+		lookups = append(lookups, &distinct{alias: fmt.Sprintf("v%d", len(lookups)+1), column: column})
+		return lookups[len(lookups)-1]
+	}
+	for _, c := range model.Columns {
+		how, filled := s.Columns[c.Name]
+		expr := "NULL"
+		if filled {
 			if expr, err = how.expr(zone); err != nil {
 				return "", fmt.Errorf("%s.%s: %w", model.Name, c.Name, err)
 			}
 		}
-		if mask := maskedColumns[model.Name+"."+c.Name]; mask != "" && expr != "NULL" {
+		mask := maskedColumns[model.Name+"."+c.Name]
+		if mask != "" && expr != "NULL" {
 			expr = mask + "(CAST(" + expr + " AS VARCHAR))"
+		}
+		if how.From != "" && how.Values == nil && how.Prefix == "" && (costly[how.As] || mask != "") {
+			d := lookup(how.From)
+			d.fields = append(d.fields, fmt.Sprintf("CAST(%s AS %s) AS %s", expr, c.Type, duckdb.Ident(c.Name)))
+			expr = d.alias + "." + duckdb.Ident(c.Name)
 		}
 		fmt.Fprintf(&b, "CAST(%s AS %s) AS %s,\n  ", expr, c.Type, duckdb.Ident(c.Name))
 	}
@@ -157,11 +177,33 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 		}
 		fmt.Fprintf(&b, "\nLEFT JOIN %s %s ON %s", duckdb.Ident(table), duckdb.Ident(j.As), j.On)
 	}
+	for _, d := range lookups {
+		column := duckdb.Ident(d.column)
+		fmt.Fprintf(&b, "\nLEFT JOIN (SELECT t.%s AS value, %s FROM (SELECT DISTINCT %s FROM %s) t) %s ON %s.value = t.%s",
+			column, strings.Join(d.fields, ", "), column, duckdb.Ident(from), d.alias, d.alias, column)
+	}
 	if s.Where != "" {
 		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
 	}
-	if joins > 0 {
-		return "SELECT m.* REPLACE (" + replace + ")\nFROM (" + b.String() + ") m" + countries.String(), nil
+	return s.countries(model, b.String()), nil
+}
+
+// countries fills the columns that are the country of another column's number, by a look-up
+// of the number's first digits.
+func (s Source) countries(model casefile.ModelTable, rows string) string {
+	var replace []string
+	var joins strings.Builder
+	for _, c := range model.Columns {
+		of := s.Columns[c.Name].CountryOf
+		if of == "" {
+			continue
+		}
+		d, number := fmt.Sprintf("d%d", len(replace)+1), "m."+duckdb.Ident(of)
+		fmt.Fprintf(&joins, "\nLEFT JOIN dial_country %s ON %s.prefix = dial_prefix(%s)", d, d, number)
+		replace = append(replace, fmt.Sprintf("CASE WHEN %s.country = 'GB' THEN british_country(%s) ELSE %s.country END AS %s", d, number, d, duckdb.Ident(c.Name)))
 	}
-	return b.String(), nil
+	if replace == nil {
+		return rows
+	}
+	return "SELECT m.* REPLACE (" + strings.Join(replace, ", ") + ")\nFROM (" + rows + ") m" + joins.String()
 }
