@@ -25,6 +25,8 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/store"
 )
@@ -54,6 +56,9 @@ type block struct {
 }
 
 const blockSize = 1 << 20
+
+// flushSize is how much is copied before the disk is asked to begin writing it.
+const flushSize = 32 << 20
 
 // OriginalError is the fault of an original, not of the case: it cannot be opened or read, or
 // it changed meanwhile.
@@ -158,6 +163,7 @@ func (s *Sealing) start(ctx context.Context) {
 // pump reads, hashes and copies, ahead of whoever reads from the Sealing.
 func (s *Sealing) pump(ctx context.Context) {
 	defer close(s.blocks)
+	unflushed := 0
 	for {
 		var buf []byte
 		var err error
@@ -179,6 +185,12 @@ func (s *Sealing) pump(ctx context.Context) {
 		if s.copy != nil && n > 0 {
 			if _, werr := s.copy.Write(buf[:n]); werr != nil {
 				err = fmt.Errorf("copy into the case: %w", werr)
+			}
+			if unflushed += n; unflushed >= flushSize {
+				// A hint to begin writing back, so that the sync at the end has little left; what
+				// it fails at, that sync reports.
+				unix.SyncFileRange(int(s.copy.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) //nolint:errcheck
+				unflushed = 0
 			}
 		}
 		s.read.Add(int64(n))

@@ -51,9 +51,17 @@ func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
 		parquet.WithEncodingFor(refOffset, parquet.Encodings.DeltaBinaryPacked),
 	}
 	for i, c := range t.columns {
-		if c.Kind == dump.Text || c.Kind == dump.Binary {
+		switch c.Kind {
+		case dump.Text, dump.Binary:
 			dict := e.repeats(b, i, len(t.columns))
 			props = append(props, parquet.WithDictionaryFor(c.name, dict), parquet.WithStatsFor(c.name, dict))
+			if dict { // what is left is a few bits a row
+				props = append(props, parquet.WithCompressionFor(c.name, compress.Codecs.Uncompressed))
+			}
+		case dump.Float:
+		default: // differences packed into bits are smaller than compressed values, and faster
+			props = append(props, parquet.WithEncodingFor(c.name, parquet.Encodings.DeltaBinaryPacked),
+				parquet.WithCompressionFor(c.name, compress.Codecs.Uncompressed))
 		}
 	}
 	root, err := parquetSchema(t.columns) // its nodes keep state: one for each file
