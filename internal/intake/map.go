@@ -3,7 +3,10 @@ package intake
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake/mapping"
@@ -88,21 +91,34 @@ func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) 
 		return err
 	}
 	defer e.DB.ExecContext(context.WithoutCancel(ctx), "RESET disabled_optimizers")
+	var said sync.Mutex
+	run, running := errgroup.WithContext(ctx)
+	run.SetLimit(2) // a small table beside the large one: each leaves the machine idle at its ends
 	for _, p := range plans {
-		start := time.Now()
-		if !p.Stale(in.Case) {
-			t, err := in.Case.Table(p.Manifest.Table)
+		run.Go(func() error {
+			start := time.Now()
+			done := Mapped{Table: p.Manifest.Table, Fresh: !p.Stale(in.Case)}
+			var m store.Manifest
+			var err error
+			if done.Fresh {
+				m, err = in.Case.Table(p.Manifest.Table)
+			} else {
+				m, err = p.Run(running, in.Case, e, in.publisher(nil))
+			}
 			if err != nil {
 				return err
 			}
-			tell(Mapped{Table: t.Table, Rows: t.Rows, Fresh: true})
-			continue
-		}
-		m, err := p.Run(ctx, in.Case, e, in.publisher(nil))
-		if err != nil {
-			return err
-		}
-		tell(Mapped{Table: m.Table, Rows: m.Rows, Took: time.Since(start)})
+			if done.Rows = m.Rows; !done.Fresh {
+				done.Took = time.Since(start)
+			}
+			said.Lock()
+			defer said.Unlock()
+			tell(done)
+			return nil
+		})
+	}
+	if err := run.Wait(); err != nil {
+		return err
 	}
 	return e.Refresh(ctx)
 }

@@ -128,7 +128,8 @@ var costly = map[string]bool{"e164": true, "clid_number": true, "clid_e164": tru
 type distinct struct {
 	alias  string
 	column string   // of the source table
-	fields []string // SQL of what is looked up, with its name, over t.column
+	first  []string // SQL of the first stage of each field, over t.column
+	fields []string // SQL of each field, over the first stage
 }
 
 // Select is the SQL that fills one case table from one source table. names gives the
@@ -158,14 +159,25 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 				return "", fmt.Errorf("%s.%s: %w", model.Name, c.Name, err)
 			}
 		}
-		mask := maskedColumns[model.Name+"."+c.Name]
-		if mask != "" && expr != "NULL" {
-			expr = mask + "(CAST(" + expr + " AS VARCHAR))"
+		name, mask := duckdb.Ident(c.Name), maskedColumns[model.Name+"."+c.Name]
+		masked := func(expr string) string {
+			if mask == "" || expr == "NULL" {
+				return expr
+			}
+			return mask + "(CAST(" + expr + " AS VARCHAR))"
 		}
 		if how.From != "" && how.Values == nil && how.Prefix == "" && (costly[how.As] || mask != "") {
+			// In two stages, because a macro repeats the expression it is given.
 			d := lookup(how.From)
-			d.fields = append(d.fields, fmt.Sprintf("CAST(%s AS %s) AS %s", expr, c.Type, duckdb.Ident(c.Name)))
-			expr = d.alias + "." + duckdb.Ident(c.Name)
+			second := name
+			if how.As == "clid_e164" {
+				expr, second = "clid_number(CAST(t."+duckdb.Ident(how.From)+" AS VARCHAR))", "e164("+name+")"
+			}
+			d.first = append(d.first, expr+" AS "+name)
+			d.fields = append(d.fields, fmt.Sprintf("CAST(%s AS %s) AS %s", masked(second), c.Type, name))
+			expr = d.alias + "." + name
+		} else {
+			expr = masked(expr)
 		}
 		fmt.Fprintf(&b, "CAST(%s AS %s) AS %s,\n  ", expr, c.Type, duckdb.Ident(c.Name))
 	}
@@ -179,8 +191,8 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 	}
 	for _, d := range lookups {
 		column := duckdb.Ident(d.column)
-		fmt.Fprintf(&b, "\nLEFT JOIN (SELECT t.%s AS value, %s FROM (SELECT DISTINCT %s FROM %s) t) %s ON %s.value = t.%s",
-			column, strings.Join(d.fields, ", "), column, duckdb.Ident(from), d.alias, d.alias, column)
+		fmt.Fprintf(&b, "\nLEFT JOIN (SELECT value, %s FROM (SELECT t.%s AS value, %s FROM (SELECT DISTINCT %s FROM %s) t)) %s ON %s.value = t.%s",
+			strings.Join(d.fields, ", "), column, strings.Join(d.first, ", "), column, duckdb.Ident(from), d.alias, d.alias, column)
 	}
 	if s.Where != "" {
 		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
