@@ -26,7 +26,7 @@ setup: ## check for Go, a C++ compiler, Node.js; install what can be installed
 	@scripts/setup demo
 
 .PHONY: setup-test
-setup-test: ## the same, and MariaDB and Chromium for the tests
+setup-test: ## the same, and MariaDB, PostgreSQL and Chromium for the tests
 	@scripts/setup test
 
 .PHONY: ui

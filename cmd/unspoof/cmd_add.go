@@ -73,9 +73,9 @@ func limitFlags(f *pflag.FlagSet, l *container.Limits) {
 	d := container.Limits{}.WithDefaults()
 	f.IntVar(&l.Depth, "max-depth", d.Depth, "how deep containers may lie in containers")
 	f.IntVar(&l.Members, "max-members", d.Members, "how many members a container may have, with those of containers in it")
+	l.Expanded = d.Expanded // before the flag is made: its help names the default
 	f.Var((*byteSize)(&l.Expanded), "max-expanded", "how much a container may expand to, with the containers in it")
 	f.Int64Var(&l.Ratio, "max-ratio", d.Ratio, "how many times its packed size a member may expand to")
-	l.Expanded = d.Expanded
 }
 
 // byteSize is a flag for a number of bytes, such as 500GB or 1TiB.

@@ -85,11 +85,10 @@ func mapAll(ctx context.Context, w *workspace, r *reporter) error {
 	if len(list) == 0 {
 		return &coded{exitNotBuilt, fmt.Errorf("the case has no sources: run `unspoof add --case %s FILE...`", w.Dir)}
 	}
-	unknown := 0
 	for _, s := range list {
 		switch {
+		case s.Source.HasNoTables():
 		case s.Mapping == nil:
-			unknown++
 			r.line("%s: no shipped mapping fits: its tables stay source tables (apply one with --apply)", visible(s.Source.Name))
 		case s.New:
 			r.line("%s: mapping %s", visible(s.Source.Name), visible(s.Mapping.Title))
@@ -135,7 +134,7 @@ func applyMapping(ctx context.Context, w *workspace, r *reporter, path, prefix s
 		id = s.ID
 	} else {
 		for _, s := range sources {
-			if s.List != m.List {
+			if s.List != m.List || s.HasNoTables() {
 				continue
 			}
 			if id != "" {

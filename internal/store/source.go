@@ -32,9 +32,19 @@ type Source struct {
 	LegalBasis string            `json:"legal_basis,omitempty"`
 	List       string            `json:"list,omitempty"` // list name; empty for the platform's own files
 	Format     string            `json:"format"`         // the reader that reads it (mysqldump, csv ...), or one of the formats above
-	Note       string            `json:"note,omitempty"` // why it is unreadable, or incomplete
+	Note       string            `json:"note,omitempty"` // why it is unreadable, incomplete, or was not looked into
 	SealedBy   string            `json:"sealed_by"`
 	SealedAt   time.Time         `json:"sealed_at"`
+}
+
+// HasNoTables reports whether no reader read the source: it is a container, a listing, an
+// attachment, or unreadable.
+func (s Source) HasNoTables() bool {
+	switch s.Format {
+	case FormatContainer, FormatAttachment, FormatUnreadable, FormatListing:
+		return true
+	}
+	return false
 }
 
 // SourcePath is where a source's sealed content lies.

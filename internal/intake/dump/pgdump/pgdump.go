@@ -6,7 +6,7 @@
 // opening parenthesis. [CustomFormat] is the archive of pg_dump -Fc (versions 1.10 to 1.16:
 // PostgreSQL 8 to 18; uncompressed, zlib, lz4, zstd), read natively. Its rows have no byte
 // address in the file, so a row's offset, and that of damage in a table, is the place in the
-// uncompressed data of the table; other offsets are those of the file. Not read: -Fd, -Ft.
+// uncompressed data of its block, behind the block's number times 2^40; other offsets are those of the file. Not read: -Fd, -Ft.
 //
 // Values stay as they stand. A COPY's t and f and an INSERT's true and false are the text of
 // a boolean; timestamptz is text, because it carries its offset from UTC; numeric without a
