@@ -122,7 +122,8 @@ func isWord(c byte) bool {
 // costly are the conversions that read text with regular expressions. They are worked out
 // once for each distinct value of their source column, and looked up for each row: call
 // tables repeat their numbers (measured: docs/performance.md).
-var costly = map[string]bool{"e164": true, "clid_number": true, "clid_e164": true, "clid_name": true, "masked": true}
+// A column that only needs a cheap one is not worth the look-up.
+var costly = map[string]bool{"clid_number": true, "clid_e164": true, "clid_name": true, "masked": true}
 
 // distinct is the look-up of one source column's distinct values.
 type distinct struct {
@@ -151,6 +152,12 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 		lookups = append(lookups, &distinct{alias: fmt.Sprintf("v%d", len(lookups)+1), column: column})
 		return lookups[len(lookups)-1]
 	}
+	looked := map[string]bool{} // source columns that are worth a look-up
+	for _, c := range model.Columns {
+		if how := s.Columns[c.Name]; costly[how.As] || maskedColumns[model.Name+"."+c.Name] == "masked" {
+			looked[how.From] = true
+		}
+	}
 	for _, c := range model.Columns {
 		how, filled := s.Columns[c.Name]
 		expr := "NULL"
@@ -166,7 +173,7 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 			}
 			return mask + "(CAST(" + expr + " AS VARCHAR))"
 		}
-		if how.From != "" && how.Values == nil && how.Prefix == "" && (costly[how.As] || mask != "") {
+		if how.From != "" && how.Values == nil && how.Prefix == "" && looked[how.From] && (mask != "" || costly[how.As] || how.As == "e164") {
 			// In two stages, because a macro repeats the expression it is given.
 			d := lookup(how.From)
 			second := name
