@@ -102,7 +102,7 @@ func (d *dumper) text(s string) {
 }
 
 func (d *dumper) write(p []byte) {
-	n, _ := d.w.Write(p)
+	n, _ := d.w.Write(p) // as in text
 	d.bytes += int64(n)
 }
 
