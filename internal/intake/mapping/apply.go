@@ -66,16 +66,14 @@ func Plans(c *store.Case) ([]Plan, error) {
 				if _, ok := own[from.From]; !ok {
 					continue // a table the platform did not use
 				}
-				sql, err := from.Select(model, s.ID, c.Config.TimeZone, func(table string) (string, error) {
-					t, ok := own[table]
-					if !ok {
-						return "", fmt.Errorf("source %s has no table %q", s.ID.Short(), table)
-					}
-					f.inputs[t.Table] = t.Version
-					return t.Table, nil
-				})
+				sql, err := from.Select(model, s.ID, c.Config.TimeZone, own)
 				if err != nil {
-					return nil, err
+					return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
+				}
+				for _, table := range from.tables() {
+					if t, ok := own[table]; ok {
+						f.inputs[t.Table] = t.Version
+					}
 				}
 				f.selects = append(f.selects, sql)
 			}
@@ -103,6 +101,15 @@ func Plans(c *store.Case) ([]Plan, error) {
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// tables are the source tables that are read.
+func (s Source) tables() []string {
+	list := []string{s.From}
+	for _, j := range s.Join {
+		list = append(list, j.Table)
+	}
+	return list
 }
 
 // SourceTables are the published tables of a source, by the source's own names.

@@ -3,10 +3,12 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
@@ -65,7 +67,7 @@ func (c Column) expr(zone string) (string, error) {
 	case c.Const != nil:
 		return duckdb.Literal(*c.Const), nil
 	case c.SQL != "":
-		return "(" + c.SQL + ")", nil
+		return "(" + withZone(c.SQL, zone) + ")", nil
 	case c.CountryOf != "":
 		return "NULL", nil // Select puts it in
 	}
@@ -97,22 +99,33 @@ func (c Column) expr(zone string) (string, error) {
 	if c.Zone != "" {
 		zone = c.Zone
 	}
+	expr := withZone(inPlace(form, 'x', x), zone)
+	if c.Prefix != "" {
+		return duckdb.Literal(c.Prefix) + " || " + expr, nil
+	}
+	return expr, nil
+}
+
+// inPlace puts SQL in the place of a letter that stands alone, never inside a word.
+func inPlace(form string, letter byte, sql string) string {
 	var b strings.Builder
-	for i := 0; i < len(form); i++ { // x and Z stand alone, never inside a word
-		alone := (i == 0 || !isWord(form[i-1])) && (i+1 == len(form) || !isWord(form[i+1]))
-		switch {
-		case form[i] == 'x' && alone:
-			b.WriteString(x)
-		case form[i] == 'Z' && alone:
-			b.WriteString(duckdb.Literal(zone))
-		default:
+	for i := 0; i < len(form); i++ {
+		if form[i] == letter && (i == 0 || !isWord(form[i-1])) && (i+1 == len(form) || !isWord(form[i+1])) {
+			b.WriteString(sql)
+		} else {
 			b.WriteByte(form[i])
 		}
 	}
-	if c.Prefix != "" {
-		return duckdb.Literal(c.Prefix) + " || " + b.String(), nil
+	return b.String()
+}
+
+// withZone puts the time zone in the place of Z, outside quotes.
+func withZone(sql, zone string) string {
+	parts := strings.Split(sql, "'")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = inPlace(parts[i], 'Z', duckdb.Literal(zone))
 	}
-	return b.String(), nil
+	return strings.Join(parts, "'")
 }
 
 func isWord(c byte) bool {
@@ -133,10 +146,10 @@ type distinct struct {
 	fields []string // SQL of each field, over the first stage
 }
 
-// Select is the SQL that fills one case table from one source table. names gives the
-// case's name of a source table of the same source.
-func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone string, names func(table string) (string, error)) (string, error) {
-	from, err := names(s.From)
+// Select is the SQL that fills one case table from one source table of a source, whose
+// tables are given by the source's own names.
+func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone string, tables map[string]store.Manifest) (string, error) {
+	from, err := rows(tables, s.From, s.Optional)
 	if err != nil {
 		return "", err
 	}
@@ -188,23 +201,49 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 		}
 		fmt.Fprintf(&b, "CAST(%s AS %s) AS %s,\n  ", expr, c.Type, duckdb.Ident(c.Name))
 	}
-	fmt.Fprintf(&b, "%s AS ref_source, %s AS ref_table, t.ref_row, t.ref_offset\nFROM %s t", duckdb.Literal(string(id)), duckdb.Literal(s.From), duckdb.Ident(from))
+	fmt.Fprintf(&b, "%s AS ref_source, %s AS ref_table, t.ref_row, t.ref_offset\nFROM %s t", duckdb.Literal(string(id)), duckdb.Literal(s.From), from)
 	for _, j := range s.Join {
-		table, err := names(j.Table)
+		table, err := rows(tables, j.Table, j.Optional)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "\nLEFT JOIN %s %s ON %s", duckdb.Ident(table), duckdb.Ident(j.As), j.On)
+		if j.Select != "" {
+			table = "(WITH s AS (FROM " + table + ")\n" + j.Select + ")"
+		}
+		fmt.Fprintf(&b, "\nLEFT JOIN %s %s ON %s", table, duckdb.Ident(j.As), j.On)
 	}
 	for _, d := range lookups {
 		column := duckdb.Ident(d.column)
 		fmt.Fprintf(&b, "\nLEFT JOIN (SELECT value, %s FROM (SELECT t.%s AS value, %s FROM (SELECT DISTINCT %s FROM %s) t)) %s ON %s.value = t.%s",
-			strings.Join(d.fields, ", "), column, strings.Join(d.first, ", "), column, duckdb.Ident(from), d.alias, d.alias, column)
+			strings.Join(d.fields, ", "), column, strings.Join(d.first, ", "), column, from, d.alias, d.alias, column)
 	}
 	if s.Where != "" {
 		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
 	}
 	return s.countries(model, b.String()), nil
+}
+
+// rows is what stands for a source table behind FROM: the table, with a null for each
+// optional column that it lacks, or no rows when only optional columns are wanted of it and
+// it is not there at all.
+func rows(tables map[string]store.Manifest, table string, optional []string) (string, error) {
+	t, ok := tables[table]
+	if !ok && len(optional) == 0 {
+		return "", fmt.Errorf("the source has no table %q", table)
+	}
+	var lacks []string
+	for _, name := range optional {
+		if !slices.ContainsFunc(t.Columns, func(c store.Column) bool { return strings.EqualFold(c.Name, name) }) {
+			lacks = append(lacks, "NULL AS "+duckdb.Ident(name))
+		}
+	}
+	switch {
+	case !ok:
+		return "(SELECT " + strings.Join(lacks, ", ") + " WHERE false)", nil
+	case lacks == nil:
+		return duckdb.Ident(t.Table), nil
+	}
+	return "(SELECT *, " + strings.Join(lacks, ", ") + " FROM " + duckdb.Ident(t.Table) + ")", nil
 }
 
 // countries fills the columns that are the country of another column's number, by a look-up

@@ -49,6 +49,11 @@ func (m *Mapping) Cover(tables map[string]store.Manifest) []Coverage {
 			for _, j := range s.Join {
 				alias[j.As] = j.Table
 				texts["(join)"] += " " + j.On
+				for _, ref := range reference.FindAllString(j.Select, -1) {
+					if column, ok := strings.CutPrefix(ref, "s."); ok {
+						use(j.Table, column, "(join)", "")
+					}
+				}
 			}
 			for target, c := range s.Columns {
 				if c.From != "" {

@@ -50,17 +50,20 @@ type Mapping struct {
 
 // Source is one source table that fills a case table.
 type Source struct {
-	From    string            `yaml:"from" json:"from"` // source table; * is the only one of a list
-	Where   string            `yaml:"where,omitempty" json:"where,omitempty"`
-	Join    []Join            `yaml:"join,omitempty" json:"join,omitempty"`
-	Columns map[string]Column `yaml:"columns" json:"columns"` // by case column
+	From     string            `yaml:"from" json:"from"`                             // source table; * is the only one of a list
+	Optional []string          `yaml:"optional,omitempty" json:"optional,omitempty"` // columns that only some installations have; null in the others
+	Where    string            `yaml:"where,omitempty" json:"where,omitempty"`
+	Join     []Join            `yaml:"join,omitempty" json:"join,omitempty"`
+	Columns  map[string]Column `yaml:"columns" json:"columns"` // by case column
 }
 
 // Join looks a value up in another source table of the same source.
 type Join struct {
-	Table string `yaml:"table" json:"table"`
-	As    string `yaml:"as" json:"as"`
-	On    string `yaml:"on" json:"on"` // SQL over t (the source table) and the aliases
+	Table    string   `yaml:"table" json:"table"`
+	Optional []string `yaml:"optional,omitempty" json:"optional,omitempty"` // as a Source's; the table, too, may then be missing
+	Select   string   `yaml:"select,omitempty" json:"select,omitempty"`     // SQL: a query over the table, called s; its rows by default
+	As       string   `yaml:"as" json:"as"`
+	On       string   `yaml:"on" json:"on"` // SQL over t (the source table) and the aliases
 }
 
 // Column says how a case column is filled.
@@ -73,7 +76,7 @@ type Column struct {
 	Values     map[string]string `yaml:"values,omitempty" json:"values,omitempty"`         // a code's meaning
 	Else       string            `yaml:"else,omitempty" json:"else,omitempty"`             // of a code not listed
 	CountryOf  string            `yaml:"country_of,omitempty" json:"country_of,omitempty"` // of this case column's E.164 number
-	SQL        string            `yaml:"sql,omitempty" json:"sql,omitempty"`               // over t and the joins, where nothing else does
+	SQL        string            `yaml:"sql,omitempty" json:"sql,omitempty"`               // over t and the joins, and Z, the zone; where nothing else does
 	Confidence float64           `yaml:"confidence,omitempty" json:"confidence,omitempty"`
 	Why        string            `yaml:"why,omitempty" json:"why,omitempty"`
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/dump/delimited"
 	"github.com/unspoof/unspoof/internal/intake/dump/mysqldump"
 	"github.com/unspoof/unspoof/internal/intake/mapping"
@@ -163,7 +164,6 @@ func fsWants(start, answer, end string) string {
 // load makes a case with the platform's tables and profiles them.
 func load(t *testing.T, w world) (*duckdb.Engine, *store.Case, casefile.SourceID, map[string]store.Manifest) {
 	t.Helper()
-	ctx := context.Background()
 	c, err := store.Create(t.TempDir(), store.Config{ID: "x", Name: "x", Reference: "x", TimeZone: "Europe/London"})
 	if err != nil {
 		t.Fatal(err)
@@ -186,8 +186,6 @@ func load(t *testing.T, w world) (*duckdb.Engine, *store.Case, casefile.SourceID
 		w.meanings = map[string]map[string]string{tables[0].name: hidden}
 	}
 	r := rand.New(rand.NewPCG(7, 11))
-	out := sourcetable.NewWriter(c, 1)
-	defer out.Discard()
 	format, text := mysqldump.Format(), []byte(nil)
 	if w.csv != "" {
 		format = delimited.Format()
@@ -217,6 +215,26 @@ func load(t *testing.T, w world) (*duckdb.Engine, *store.Case, casefile.SourceID
 	if name == "" {
 		name = w.file + ".sql"
 	}
+	e, id, own := read(t, c, format, name, text)
+	return e, c, id, own
+}
+
+// loadText reads a dump into a new case.
+func loadText(t *testing.T, text []byte) (*duckdb.Engine, casefile.SourceID, map[string]store.Manifest) {
+	t.Helper()
+	c, err := store.Create(t.TempDir(), store.Config{ID: "x", Name: "x", Reference: "x", TimeZone: "Europe/London"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, c, mysqldump.Format(), "x.sql", text)
+}
+
+// read reads a source into a case.
+func read(t *testing.T, c *store.Case, format dump.Format, name string, text []byte) (*duckdb.Engine, casefile.SourceID, map[string]store.Manifest) {
+	t.Helper()
+	ctx := context.Background()
+	out := sourcetable.NewWriter(c, 1)
+	defer out.Discard()
 	if err := format.Stream(ctx, bytes.NewReader(text), name, out); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +258,7 @@ func load(t *testing.T, w world) (*duckdb.Engine, *store.Case, casefile.SourceID
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e, c, id, own
+	return e, id, own
 }
 
 // propose makes the proposal for a platform and checks that it compiles and runs.
@@ -264,13 +282,7 @@ func propose(t *testing.T, w world) *mapping.Proposal {
 	}
 	for _, model := range casefile.Model() {
 		for _, s := range prop.Mapping.Tables[model.Name] {
-			sql, err := s.Select(model, id, "Europe/London", func(table string) (string, error) {
-				m, ok := own[table]
-				if !ok {
-					return "", fmt.Errorf("no table %q", table)
-				}
-				return m.Table, nil
-			})
+			sql, err := s.Select(model, id, "Europe/London", own)
 			if err != nil {
 				t.Fatalf("%s from %s: %v", model.Name, s.From, err)
 			}
