@@ -22,7 +22,7 @@ func addCmd() *cobra.Command {
 		Use:   "add --case DIR PATH...",
 		Short: "Seal files, folders and archives, and read them into source tables",
 		Long: `Seal files: copy each into the case under its SHA-256 while reading its rows into source
-tables. A path may be a file, a folder (added whole) or a container (gzip, bzip2, xz, zstd, zip,
+tables. A path may be a file, a folder (added whole) or a container (gzip, bzip2, xz, zstd, zip, 7z,
 tar, and containers in containers): each file in it becomes a source of its own. What is in the
 case already is recognised; after an interruption the same command continues.
 

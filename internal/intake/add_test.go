@@ -185,7 +185,7 @@ func TestFolder(t *testing.T) {
 		"a/letter.txt":         []byte("Dear Sir, I write,\nwith regards, to you.\n"),
 		"b/nested.tar.gz":      gz(tarOf(file{"x/cdr.sql", string(dump)}, file{"x/mine.csv", "a,b\n1,2\n"}, file{"link", "LINK"})),
 		"b/bomb.zip":           zipOf(file{"inner.gz", string(bomb)}, file{"ok.csv", "a,b\n3,4\n"}),
-		"b/old.7z":             []byte("7z\xbc\xaf\x27\x1c\x00\x04rest"),
+		"b/old.rar":            []byte("Rar!\x1a\x07\x00rest"),
 		"b/binary.csv":         append([]byte("a,b\x00"), make([]byte, 100)...),
 		"b/caf\xe9\x1b[2J.sql": []byte("INSERT INTO `t` VALUES (1,'a'),(2,'b');\n"),
 	})
@@ -198,7 +198,7 @@ func TestFolder(t *testing.T) {
 		"cdr.sql": Read, "same.txt": Read, "a/cdr.sql.gz": Unpacked, "a/cdr.sql.gz!cdr.sql": Read, "a/photo.jpg": Attached, "a/empty": Attached,
 		"a/rates.csv": Read, "a/noname": Read, "a/letter.txt": Attached, "b/nested.tar.gz": Unpacked, "b/nested.tar.gz!nested.tar": Unpacked,
 		"b/nested.tar.gz!nested.tar!x/cdr.sql": Read, "b/nested.tar.gz!nested.tar!x/mine.csv": Read, "b/nested.tar.gz!nested.tar!link": Refused,
-		"b/bomb.zip": Unpacked, "b/bomb.zip!inner.gz": Unpacked, "b/bomb.zip!inner.gz!inner": Refused, "b/bomb.zip!ok.csv": Read, "b/old.7z": Unreadable,
+		"b/bomb.zip": Unpacked, "b/bomb.zip!inner.gz": Unpacked, "b/bomb.zip!inner.gz!inner": Refused, "b/bomb.zip!ok.csv": Read, "b/old.rar": Unreadable,
 		"b/binary.csv": Attached, `b/caf\xe9\x1b[2J.sql`: Read, "link": Refused, "fifo": Refused,
 	}
 	for path, outcome := range want {

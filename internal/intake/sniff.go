@@ -108,7 +108,6 @@ func isUTF16(head []byte) bool {
 
 // signatures are files that hold data and that nothing here reads.
 var signatures = []struct{ sign, what string }{
-	{"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it with 7-Zip and add the folder"},
 	{"Rar!\x1a\x07", "a RAR archive: unpack it and add the folder"},
 	{"MSCF\x00\x00\x00\x00", "a cabinet archive: unpack it and add the folder"},
 	{"\x1f\x9d", "a file packed by compress (.Z): unpack it and add it"},

@@ -1,5 +1,5 @@
 // Package container opens files that hold files: gzip, bzip2, xz and zstd streams (one member
-// each), zip and tar. It reads them from a sealed copy, one member after the other, and hands
+// each), zip, 7z and tar. It reads them from a sealed copy, one member after the other, and hands
 // out each member's content as a stream that is decompressed ahead of whoever reads it. It
 // writes nothing and creates no path, so a hostile name can do no harm here; names that would
 // do harm elsewhere (absolute, "..", backslash, NUL, the same name twice) are refused all the
@@ -18,7 +18,7 @@
 // the tar and the files in it.
 //
 // Reading order: container.go (kinds, limits, members), stream.go (content, ahead), zip.go,
-// tar.go.
+// sevenzip.go, tar.go.
 package container
 
 import (
@@ -48,6 +48,7 @@ const (
 	Zstd  Kind = "zstd"
 	Zip   Kind = "zip"
 	Tar   Kind = "tar"
+	Seven Kind = "7z"
 )
 
 // Detect tells by a file's first bytes what container it is. The name decides only where the
@@ -67,6 +68,8 @@ func Detect(name string, head []byte) Kind {
 		return Zstd
 	case has("PK\x03\x04"), has("PK\x05\x06"), has("PK\x07\x08PK\x03\x04"):
 		return Zip
+	case has("7z\xbc\xaf\x27\x1c"):
+		return Seven
 	case tarHeader(head) && (string(head[257:262]) == "ustar" || ext == ".tar"):
 		return Tar
 	}
@@ -154,6 +157,8 @@ func Open(kind Kind, name string, f io.ReaderAt, size int64, budget *Budget, fac
 		r.next = r.zip()
 	case Tar:
 		r.next = r.tar()
+	case Seven:
+		r.next = r.sevenZip()
 	default:
 		r.next = r.single(name)
 	}

@@ -188,12 +188,12 @@ func TestHostileNames(t *testing.T) {
 		})
 	}
 	t.Run("links and devices", func(t *testing.T) {
-		list := all(t, "x", tarOf(t, file{name: "s", kind: tar.TypeSymlink}, file{name: "h", kind: tar.TypeLink}, file{name: "c", kind: tar.TypeChar},
+		list := all(t, "x", tarOf(t, file{name: "s", kind: tar.TypeSymlink}, file{name: "h", kind: tar.TypeLink}, file{name: "c", kind: tar.TypeChar}, file{name: "b", kind: tar.TypeBlock},
 			file{name: "f", kind: tar.TypeFifo}, file{name: "d/", kind: tar.TypeDir}, file{name: "good", content: "good"}), Limits{})
-		if len(list) != 5 || list[4].content != "good" {
+		if len(list) != 6 || list[5].content != "good" {
 			t.Fatalf("%+v", list)
 		}
-		for _, o := range list[:4] {
+		for _, o := range list[:5] {
 			if o.refused == "" {
 				t.Errorf("%s is not refused", o.name)
 			}
@@ -353,6 +353,8 @@ func FuzzContainer(f *testing.F) {
 	f.Add(gz(f, []byte("hello")))
 	f.Add(zipOf(f, file{name: "a", content: "hello"}))
 	f.Add(tarOf(f, file{name: "a", content: "hello"}))
+	f.Add([]byte("7z\xbc\xaf\x27\x1c\x00\x04\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x26\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00h" +
+		"\x01\x04\x06\x00\x01\x09\x01\x00\x07\x0b\x01\x00\x01\x01\x00\x0c\x01\x00\x00\x05\x01\x11\x05\x00a\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if Detect("x", b) != "" {
 			all(t, "x", b, Limits{Members: 100, Expanded: 8 << 20})

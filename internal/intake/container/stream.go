@@ -109,10 +109,10 @@ func newContent(ctx context.Context, r *Reader, open func() (io.Reader, error)) 
 func (c *Content) pump(ctx context.Context, r *Reader, open func() (io.Reader, error)) {
 	defer close(c.blocks)
 	start := r.file.read.Load()
-	if r.kind != Zip {
+	if r.kind != Zip && r.kind != Seven { // these say it when a member is opened
 		r.packed = func() int64 { return r.file.read.Load() - start }
 	}
-	src, err := open()
+	src, err := openSafe(open)
 	if closer, ok := src.(io.Closer); ok && err == nil {
 		defer closer.Close()
 	}
@@ -166,6 +166,16 @@ func (c *Content) pump(ctx context.Context, r *Reader, open func() (io.Reader, e
 			return
 		}
 	}
+}
+
+// openSafe is readSafe for the opening.
+func openSafe(open func() (io.Reader, error)) (r io.Reader, err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			err = fmt.Errorf("it makes its decompressor fail: %v", e)
+		}
+	}()
+	return open()
 }
 
 // readSafe turns a decompressor's panic on hostile bytes into an error.
