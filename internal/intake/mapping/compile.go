@@ -72,6 +72,12 @@ func (c Column) expr(zone string) (string, error) {
 		return "NULL", nil // Select puts it in
 	}
 	x := "t." + duckdb.Ident(c.From)
+	if c.Strip != nil {
+		if c.As != "e164" || slices.Contains(c.Strip, "") || strings.ContainsAny(strings.Join(c.Strip, ""), "\n \t") {
+			return "", errors.New("strip lists what is dialled before a number, without spaces; it goes with as: e164")
+		}
+		return "dialled_e164(CAST(" + x + " AS VARCHAR), " + duckdb.Literal(strings.Join(c.Strip, "\n")) + ")", nil
+	}
 	if c.Values != nil {
 		keys := make([]string, 0, len(c.Values))
 		for k := range c.Values {

@@ -73,6 +73,7 @@ type Column struct {
 	Zone       string            `yaml:"zone,omitempty" json:"zone,omitempty"`   // of a wall clock; the case's by default
 	Const      *string           `yaml:"const,omitempty" json:"const,omitempty"` // the same for every row
 	Prefix     string            `yaml:"prefix,omitempty" json:"prefix,omitempty"`
+	Strip      []string          `yaml:"strip,omitempty" json:"strip,omitempty"`           // what was dialled before a number (as: e164)
 	Values     map[string]string `yaml:"values,omitempty" json:"values,omitempty"`         // a code's meaning
 	Else       string            `yaml:"else,omitempty" json:"else,omitempty"`             // of a code not listed
 	CountryOf  string            `yaml:"country_of,omitempty" json:"country_of,omitempty"` // of this case column's E.164 number

@@ -29,7 +29,7 @@ var macros string
 // MacrosVersion is the content hash of the macros and lookup tables that every engine has:
 // part of the version of every step that uses them.
 func MacrosVersion() string {
-	sum := sha256.Sum256([]byte(macros + dialTable() + countryNameTable()))
+	sum := sha256.Sum256([]byte(macros + numbersVersion + dialTable() + countryNameTable()))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -90,6 +90,9 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 		if _, err := e.DB.ExecContext(ctx, s); err != nil {
 			return nil, errors.Join(fmt.Errorf("engine: %s: %w", s, err), e.Close())
 		}
+	}
+	if err := e.registerNumbers(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("engine: functions: %w", err), e.Close())
 	}
 	for _, text := range []string{macros, dialTable(), countryNameTable()} {
 		if _, err := e.DB.ExecContext(ctx, text); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/unspoof/unspoof/internal/store"
 )
 
-func newCase(t *testing.T) *store.Case {
+func newCase(t testing.TB) *store.Case {
 	t.Helper()
 	c, err := store.Create(filepath.Join(t.TempDir(), "case"), store.Config{ID: "t", Name: "t", TimeZone: "Europe/London", Created: time.Unix(0, 0)})
 	if err != nil {

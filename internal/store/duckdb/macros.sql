@@ -7,20 +7,11 @@ CREATE OR REPLACE MACRO phone_text(raw) AS
   CASE WHEN regexp_full_match(raw, '[+]?[0-9]*') THEN raw
        ELSE regexp_replace(regexp_replace(raw, '^ *[0-9]+#', ''), '[- .()\t\x{A0}]', '', 'g') END;
 
--- The digits of an international number, from text that phone_text made; null where the
--- text does not say which country's number it is. A national number (one leading 0) is British.
-CREATE OR REPLACE MACRO phone_digits(s) AS
-  CASE WHEN s[1] = '+' THEN CASE WHEN starts_with(s, '+440') THEN '44' || s[5:] ELSE s[2:] END
-       WHEN s[1] <> '0' THEN CASE WHEN starts_with(s, '44') OR length(s) BETWEEN 11 AND 15 THEN s END
-       WHEN s[2] <> '0' THEN '44' || s[2:]
-       WHEN starts_with(s, '00440') THEN '44' || s[6:]
-       ELSE s[3:] END;
+-- A number as written, as E.164; null where it is none (casefile.ReadE164, docs/numbers.md).
+CREATE OR REPLACE MACRO e164(raw) AS nullif(read_e164(raw), 0);
 
--- ITU-T E.164 as a number: 7 to 15 digits; British national numbers have 9 or 10.
-CREATE OR REPLACE MACRO digits_e164(d) AS
-  CASE WHEN regexp_full_match(d, '44[1-9][0-9]{8,9}|4[0-35-9][0-9]{5,13}|[1-35-9][0-9]{6,14}') THEN CAST(d AS BIGINT) END;
-
-CREATE OR REPLACE MACRO e164(raw) AS digits_e164(phone_digits(phone_text(raw)));
+-- The same of what was dialled behind one of the prefixes, one a line (casefile.ReadDialled).
+CREATE OR REPLACE MACRO dialled_e164(raw, prefixes) AS nullif(read_dialled(raw, prefixes), 0);
 
 -- A caller id as SIP and Asterisk write it: "Name" <number>, Name <number>, a bare number, a
 -- bare name. Its number part and its name part.

@@ -13,11 +13,7 @@ import (
 
 func engine(t testing.TB) *Engine {
 	t.Helper()
-	tt, ok := t.(*testing.T)
-	if !ok {
-		t.Fatal("benchmarks open their own engine")
-	}
-	e, err := Open(context.Background(), newCase(tt), Options{})
+	e, err := Open(context.Background(), newCase(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
