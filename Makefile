@@ -16,6 +16,8 @@ UI := internal/web/ui
 UI_SOURCES := $(wildcard $(UI)/src/*) $(UI)/package.json $(UI)/tsconfig.json $(UI)/vite.config.js
 FUZZTIME ?= 30s
 SCALE ?= 0.1
+INTAKE_SCALE ?= 1
+CHDB := chdb@3.4.0 # ClickHouse in the process, a peer in benchmarks only
 
 .PHONY: help
 help: ## list the targets
@@ -66,6 +68,11 @@ accuracy: ## what the rules find against the known truth of a synthetic seizure;
 .PHONY: bench
 bench: setup-test build ## the whole job on 7 million rows beside the same dump's import into MariaDB
 	go test ./cmd/unspoof -run '^TestBench$$' -count 1 -timeout 60m -v -bench.scale $(SCALE)
+
+.PHONY: bench-intake
+bench-intake: setup-test build ## reading 14 million calls beside ClickHouse and MariaDB, and a whole seizure of 70 million rows (45 GB of disk, half an hour)
+	npm --prefix out/peers install --no-save --no-audit --no-fund $(CHDB)
+	go test ./cmd/unspoof -run '^TestBenchIntake$$' -count 1 -timeout 120m -v -args -bench.intake $(INTAKE_SCALE) -bench.chdb '$(CURDIR)/out/peers/node_modules' -bench.dir '$(CURDIR)/out/bench-intake'
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
