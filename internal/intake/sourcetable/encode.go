@@ -53,9 +53,12 @@ func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
 	for i, c := range t.columns {
 		switch c.Kind {
 		case dump.Text, dump.Binary:
-			dict := e.repeats(b, i, len(t.columns))
+			dict, long := e.repeats(b, i, len(t.columns))
 			props = append(props, parquet.WithDictionaryFor(c.name, dict), parquet.WithStatsFor(c.name, dict))
-			if dict { // what is left is a few bits a row
+			if !dict && !long { // what a value shares with the one before it is left out: cheaper than compressing
+				props = append(props, parquet.WithEncodingFor(c.name, parquet.Encodings.DeltaByteArray))
+			}
+			if !long || dict { // of a dictionary's column a few bits a row are left
 				props = append(props, parquet.WithCompressionFor(c.name, compress.Codecs.Uncompressed))
 			}
 		case dump.Float:
@@ -301,21 +304,22 @@ func (e *encoder) unfit(f dump.Field, b *dump.Batch, row int, name string) {
 	e.misfit[row][name] = v
 }
 
-// repeats tells whether a text column repeats itself enough for a dictionary, from a sample
-// spread over the batch.
-func (e *encoder) repeats(b *dump.Batch, c, width int) bool {
+// repeats tells, from a sample spread over the batch, whether a text column repeats itself
+// enough for a dictionary, and whether its values are long enough to be worth compressing.
+func (e *encoder) repeats(b *dump.Batch, c, width int) (dict, long bool) {
 	const sample = 512
 	n := len(b.Rows)
 	step := max(1, n/sample)
 	seen := make(map[string]struct{}, sample)
-	total, longest := 0, 0
+	total, longest, length := 0, 0, 0
 	for i := 0; i < n; i += step {
 		v := b.Fields[i*width+c].In(b.Text)
 		seen[string(v)] = struct{}{}
 		longest = max(longest, len(v))
+		length += len(v)
 		total++
 	}
-	return len(seen)*4 < total && longest < 256
+	return len(seen)*4 < total && longest < 256, length > 64*total
 }
 
 // writeValues appends values to a column. levels is nil for a required column.
