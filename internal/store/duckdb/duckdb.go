@@ -29,8 +29,12 @@ var macros string
 // MacrosVersion is the content hash of the macros and lookup tables that every engine has:
 // part of the version of every step that uses them.
 func MacrosVersion() string {
-	sum := sha256.Sum256([]byte(macros + numbersVersion + dialTable() + countryNameTable()))
-	return hex.EncodeToString(sum[:])
+	sum := sha256.New()
+	for _, text := range []string{macros, numbersVersion, dialTable(), countryNameTable()} {
+		sum.Write([]byte(text))
+	}
+	sum.Write(planData)
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Options bound what the engine may use.
@@ -94,7 +98,11 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 	if err := e.registerNumbers(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: functions: %w", err), e.Close())
 	}
-	for _, text := range []string{macros, dialTable(), countryNameTable()} {
+	plan, err := e.planTable()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("engine: number plan: %w", err), e.Close())
+	}
+	for _, text := range []string{macros, dialTable(), countryNameTable(), plan} {
 		if _, err := e.DB.ExecContext(ctx, text); err != nil {
 			return nil, errors.Join(fmt.Errorf("engine: macros: %w", err), e.Close())
 		}

@@ -48,6 +48,12 @@ CREATE OR REPLACE MACRO british_country(n) AS
        WHEN n // 1000000 = 441624 OR n // 1000000 = 447524 OR n // 1000000 = 447624 OR n // 1000000 = 447924 OR n // 100000 = 4474576 THEN 'IM'
        ELSE 'GB' END;
 
+-- The key of uk_block, the British number plan (plan.go): a British number with ten national
+-- digits; null for all others. What the plan says of many numbers:
+--   SELECT n, status, provider, area FROM numbers ASOF LEFT JOIN uk_block ON british_key(n) >= number_from
+CREATE OR REPLACE MACRO british_key(n) AS
+  CASE WHEN n // 10000000000 = 44 THEN n WHEN n // 1000000000 = 44 THEN n * 10 END;
+
 -- Amount in minor units, half up; at most 10^12 of them in the source's own unit.
 CREATE OR REPLACE MACRO minor_units(amount) AS CAST(round(TRY_CAST(amount AS DECIMAL(18, 6)) * 100) AS BIGINT);
 
