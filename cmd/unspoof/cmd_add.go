@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,8 +15,10 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake"
 	"github.com/unspoof/unspoof/internal/intake/container"
+	"github.com/unspoof/unspoof/internal/store"
 )
 
 func addCmd() *cobra.Command {
@@ -33,6 +37,10 @@ damaged. A sealed listing says what became of everything in a folder or containe
 
 Unpacking needs disk space for a copy of every file in a container, beside the container.
 
+A later dump of a platform that is in the case already is added with --snapshot-of: rows are
+matched by their keys, each counts once, and ` + "`unspoof snapshots`" + ` tells what appeared, changed
+and vanished.
+
 Files that are not the platform's own are lists: --list loss_reports, registry, rates or
 numbering (formats: docs/formats/seizure.md). For a folder or container, it is for the CSV
 files in it.`,
@@ -45,6 +53,8 @@ files in it.`,
 	f.StringVar(&opt.LegalBasis, "legal-basis", "", "authority under which these files are held")
 	f.StringVar(&opt.List, "list", "", "the list these CSV files are")
 	f.BoolVar(&opt.Link, "link", false, "hard-link into the case instead of copying")
+	of := f.String("snapshot-of", "", "the source of which the files are a later snapshot: the beginning of its hash, or its name")
+	taken := f.String("taken", "", "when the state that the files hold was taken from the service: a date, or an RFC 3339 time")
 	limitFlags(f, &opt.Limits)
 	asJSON := f.Bool("json", false, "print events as JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
@@ -53,9 +63,27 @@ files in it.`,
 			return err
 		}
 		defer w.Close()
+		zone, err := w.Location()
+		if err != nil {
+			return err
+		}
+		if *taken != "" {
+			if opt.Taken, err = parseMoment(*taken, zone); err != nil {
+				return &coded{exitUsage, fmt.Errorf("--taken %w", err)}
+			}
+		}
+		if *of != "" {
+			if opt.SnapshotOf, err = platformSource(w, *of); err != nil {
+				return &coded{exitUsage, fmt.Errorf("--snapshot-of: %w", err)}
+			}
+		}
 		r := newReporter(*asJSON)
 		defer r.end()
 		account, err := addAll(cmd.Context(), w, r, paths, opt)
+		var no *intake.SnapshotError
+		if errors.As(err, &no) {
+			return &coded{exitUsage, err}
+		}
 		if err != nil {
 			return err
 		}
@@ -66,6 +94,54 @@ files in it.`,
 		return nil
 	}
 	return cmd
+}
+
+// parseMoment reads a time: an RFC 3339 time, or a date, which begins at midnight of the zone.
+func parseMoment(text string, zone *time.Location) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t, err = time.ParseInLocation(time.DateOnly, text, zone)
+	}
+	if err != nil {
+		return t, fmt.Errorf("%q is neither a date nor an RFC 3339 time", text)
+	}
+	return t, nil
+}
+
+// platformSource is the one source with tables of the platform that is called name or whose
+// hash begins with it, or that is the only one in the container called so.
+func platformSource(w *workspace, name string) (casefile.SourceID, error) {
+	all, err := w.Sources()
+	if err != nil {
+		return "", err
+	}
+	is := func(s store.Source) bool {
+		return s.Name == name || len(name) >= 8 && strings.HasPrefix(string(s.ID), name)
+	}
+	inside := map[casefile.SourceID]bool{} // named containers, and what is in them
+	for grew := true; grew; {
+		grew = false
+		for _, s := range all {
+			if !inside[s.ID] && (s.Format == store.FormatContainer && is(s) || inside[s.Parent]) {
+				inside[s.ID], grew = true, true
+			}
+		}
+	}
+	found := map[casefile.SourceID]bool{}
+	for _, s := range all {
+		if !s.HasNoTables() && s.List == "" && (is(s) || inside[s.ID]) {
+			found[s.ID] = true
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("the case has no source of the platform's data called %q, and none whose hash begins so", name)
+	case 1:
+		for id := range found {
+			return id, nil
+		}
+	}
+	return "", fmt.Errorf("%d sources could be meant by %q: give the beginning of a hash", len(found), name)
 }
 
 // limitFlags are the limits on containers.

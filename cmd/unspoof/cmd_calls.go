@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,11 +73,9 @@ E.164 with or without the plus sign; times are dates or RFC 3339 times, --to exc
 			if value == "" {
 				return nil
 			}
-			t, err := time.Parse(time.RFC3339, value)
+			t, err := parseMoment(value, zone)
 			if err != nil {
-				if t, err = time.ParseInLocation(time.DateOnly, value, zone); err != nil {
-					return &coded{exitUsage, fmt.Errorf("--%s %q is neither a date nor an RFC 3339 time", flag, value)}
-				}
+				return &coded{exitUsage, fmt.Errorf("--%s %w", flag, err)}
 			}
 			where = append(where, fmt.Sprintf("v.started_at %s make_timestamptz(%d)", op, t.UnixMicro()))
 			return nil

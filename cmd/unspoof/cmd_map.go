@@ -134,7 +134,7 @@ func applyMapping(ctx context.Context, w *workspace, r *reporter, path, prefix s
 		id = s.ID
 	} else {
 		for _, s := range sources {
-			if s.List != m.List || s.HasNoTables() {
+			if s.List != m.List || s.HasNoTables() || s.SnapshotOf != "" {
 				continue
 			}
 			if id != "" {
@@ -283,7 +283,9 @@ func proposeMapping(ctx context.Context, w *workspace, out, errOut io.Writer, pr
 		return err
 	}
 	if prefix == "" {
-		list = slices.DeleteFunc(list, func(x mapped) bool { return x.mapping != nil || x.source.List != "" || len(x.tables) == 0 })
+		list = slices.DeleteFunc(list, func(x mapped) bool {
+			return x.mapping != nil || x.source.List != "" || x.source.SnapshotOf != "" || len(x.tables) == 0
+		})
 	}
 	switch {
 	case len(list) == 0:

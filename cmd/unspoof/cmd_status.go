@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -48,6 +49,12 @@ func statusCmd() *cobra.Command {
 			what := s.List
 			if what == "" {
 				what = "platform"
+			}
+			if s.SnapshotOf != "" {
+				what += ", snapshot of " + s.SnapshotOf.Short()
+			}
+			if s.Taken != nil {
+				what += ", taken " + s.Taken.Format(time.RFC3339)
 			}
 			fmt.Fprintf(t, "source\t%s\t%s\t%s\t%s\t%s\n", s.ID.Short(), visible(s.Name), humanize.IBytes(uint64(s.Size)), what, visible(s.Exhibit))
 		}

@@ -98,7 +98,7 @@ type group struct {
 // commands lists every command.
 func commands() []group {
 	return []group{
-		{"case", "From file to findings:", []*cobra.Command{initCmd(), addCmd(), mapCmd(), buildCmd()}},
+		{"case", "From file to findings:", []*cobra.Command{initCmd(), addCmd(), mapCmd(), snapshotsCmd(), buildCmd()}},
 		{"answers", "Answers:", []*cobra.Command{figuresCmd(), suspectsCmd(), victimsCmd(), institutionsCmd(), callsCmd(), reportsCmd(), showCmd(), statusCmd(), serveCmd()}},
 		{"evidence", "Evidence:", []*cobra.Command{exportCmd(), verifyCmd(), ledgerCmd()}},
 		{"try", "Trying it out:", []*cobra.Command{demoCmd(), synthCmd()}},

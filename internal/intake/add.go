@@ -59,6 +59,11 @@ type AddOptions struct {
 	List       string // the list a CSV file is; empty: the platform's own data
 	Link       bool   // hard-link instead of copying; not for what is in containers
 	Limits     container.Limits
+
+	// SnapshotOf is the source of which the platform's own files that are read are a later
+	// state; empty: of none. Taken is when their state was taken; zero: that is not known.
+	SnapshotOf casefile.SourceID
+	Taken      time.Time
 }
 
 // Outcome says what became of a file.
@@ -147,6 +152,9 @@ func (in *Intake) AddAll(ctx context.Context, paths []string, opt AddOptions, te
 		return Account{}, err
 	}
 	if err := s.load(ctx); err != nil {
+		return Account{}, err
+	}
+	if err := s.checkSnapshot(); err != nil {
 		return Account{}, err
 	}
 	defer s.meter.watch(in.Progress)()

@@ -1,8 +1,10 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake/mapping"
+	"github.com/unspoof/unspoof/internal/intake/snapshot"
 	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
@@ -40,13 +43,16 @@ func (in *Intake) Recognise(ctx context.Context) ([]Recognised, error) {
 		return nil, err
 	}
 	var list []Recognised
+	slices.SortStableFunc(sources, func(a, b store.Source) int { // a mapping that is applied to the first counts for its snapshots
+		return cmp.Compare(a.SnapshotOf, b.SnapshotOf)
+	})
 	for _, s := range sources {
 		m, err := mapping.Applied(in.Case, s.ID)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: its mapping: %w", s.ID.Short(), err)
 		}
 		r := Recognised{Source: s, Mapping: m}
-		if m == nil {
+		if m == nil && s.SnapshotOf == "" { // a snapshot has the mapping of the first of its series
 			tables, err := mapping.SourceTables(in.Case, s.ID)
 			if err != nil {
 				return nil, err
@@ -66,8 +72,13 @@ func (in *Intake) Recognise(ctx context.Context) ([]Recognised, error) {
 	return list, nil
 }
 
-// Apply makes m the mapping of a source, and records it.
+// Apply makes m the mapping of a source, and so of the series that it begins, and records it.
 func (in *Intake) Apply(ctx context.Context, id casefile.SourceID, m *mapping.Mapping) error {
+	if first, err := in.Case.First(id); err != nil {
+		return err
+	} else if first != id {
+		return fmt.Errorf("source %s is a snapshot: apply the mapping to the first source of its series, %s", id.Short(), first.Short())
+	}
 	if err := in.Hand.Record(ctx, "map", "source:"+string(id), map[string]any{
 		"mapping": m.Name, "version": m.Version, "mapping_sha256": sha256Hex(m.Text()),
 	}); err != nil {
@@ -90,7 +101,8 @@ func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) 
 	if _, err := e.DB.ExecContext(ctx, "SET disabled_optimizers = 'build_side_probe_side'"); err != nil {
 		return err
 	}
-	defer e.DB.ExecContext(context.WithoutCancel(ctx), "RESET disabled_optimizers")
+	reset := func() { _, _ = e.DB.ExecContext(context.WithoutCancel(ctx), "RESET disabled_optimizers") } // only speed depends on it
+	defer reset()
 	var said sync.Mutex
 	run, running := errgroup.WithContext(ctx)
 	run.SetLimit(2) // a small table beside the large one: each leaves the machine idle at its ends
@@ -120,5 +132,29 @@ func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) 
 	if err := run.Wait(); err != nil {
 		return err
 	}
-	return e.Refresh(ctx)
+	if err := e.Refresh(ctx); err != nil {
+		return err
+	}
+	reset()
+	return in.snapshots(ctx, e, tell)
+}
+
+// snapshots computes what changed between the snapshots of a source, when it is stale.
+func (in *Intake) snapshots(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) error {
+	plan, ok, err := snapshot.Plan(in.Case)
+	if err != nil || !ok {
+		return err
+	}
+	start := time.Now()
+	m, err := in.Case.Table(plan.Table)
+	done := Mapped{Table: plan.Table, Fresh: err == nil && m.Version == plan.Version}
+	if !done.Fresh {
+		if m, err = snapshot.Run(ctx, in.Case, e, plan, in.publisher(nil)); err != nil {
+			return err
+		}
+		done.Took = time.Since(start)
+	}
+	done.Rows = m.Rows
+	tell(done)
+	return nil
 }

@@ -163,6 +163,11 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 	}
 	src.Parent, src.Member = at.parent, at.member
 	src.Exhibit, src.LegalBasis, src.List = s.opt.Exhibit, s.opt.LegalBasis, what.list
+	if reader != nil && broken == nil && src.List == "" {
+		if err := s.state(src); err != nil {
+			return w, err
+		}
+	}
 	src.Format, src.SealedBy, src.SealedAt = what.format(), s.in.Hand.Actor, time.Now().UTC().Truncate(time.Microsecond)
 	return w, nil
 }
@@ -233,6 +238,18 @@ func (s *set) known(ctx context.Context, src store.Source, at place) (store.Sour
 			}
 			return s.again(ctx, src, nature{reader: &f, list: src.List}, at)
 		}
+		stated := src
+		if err := s.state(&stated); err != nil {
+			return src, err
+		}
+		if stated.SnapshotOf != src.SnapshotOf || stated.Taken != src.Taken {
+			src = stated
+			src.SealedBy, src.SealedAt = s.in.Hand.Actor, time.Now().UTC().Truncate(time.Microsecond)
+			if err := s.makeKnown(ctx, src); err != nil {
+				return src, err
+			}
+			a.Source = src
+		}
 		a.Outcome = Read
 		a.Totals.Stored, a.Totals.Damaged = count(act.Details["rows_stored"]), count(act.Details["rows_damaged"])
 		a.Totals.Tables, a.Totals.Damages = int(count(act.Details["tables"])), int(count(act.Details["damages"]))
@@ -271,7 +288,7 @@ func (s *set) again(ctx context.Context, src store.Source, what nature, at place
 
 // makeKnown makes a sealed source known: first to the ledger, then to the case.
 func (s *set) makeKnown(ctx context.Context, src store.Source) error {
-	if known, ok := s.sources[src.ID]; ok && known.Format == src.Format && known.List == src.List {
+	if known, ok := s.sources[src.ID]; ok && known.Format == src.Format && known.List == src.List && known.SnapshotOf == src.SnapshotOf && known.Taken == src.Taken {
 		return nil
 	}
 	// A crash between the two leaves an entry without a record; the next seal's entry counts.
@@ -284,6 +301,12 @@ func (s *set) makeKnown(ctx context.Context, src store.Source) error {
 	}
 	if src.Parent != "" {
 		details["parent"] = string(src.Parent)
+	}
+	if src.SnapshotOf != "" {
+		details["snapshot_of"] = string(src.SnapshotOf)
+	}
+	if src.Taken != nil {
+		details["taken"] = src.Taken.Format(time.RFC3339)
 	}
 	if err := s.in.Hand.Record(ctx, "seal", "source:"+string(src.ID), details); err != nil {
 		return err

@@ -54,6 +54,7 @@ type Manifest struct {
 	Inputs      []TableVersion    `json:"inputs"`
 	Params      map[string]string `json:"params,omitempty"`
 	Columns     []Column          `json:"columns"`
+	Key         []string          `json:"key,omitempty"` // of a source table: the columns of its declared primary key
 	Rows        int64             `json:"rows"`
 	Files       []File            `json:"files"`
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,9 +31,11 @@ type Source struct {
 	Size       int64             `json:"size"`             // bytes
 	Exhibit    string            `json:"exhibit,omitempty"`
 	LegalBasis string            `json:"legal_basis,omitempty"`
-	List       string            `json:"list,omitempty"` // list name; empty for the platform's own files
-	Format     string            `json:"format"`         // the reader that reads it (mysqldump, csv ...), or one of the formats above
-	Note       string            `json:"note,omitempty"` // why it is unreadable, incomplete, or was not looked into
+	List       string            `json:"list,omitempty"`        // list name; empty for the platform's own files
+	Format     string            `json:"format"`                // the reader that reads it (mysqldump, csv ...), or one of the formats above
+	Note       string            `json:"note,omitempty"`        // why it is unreadable, incomplete, or was not looked into
+	SnapshotOf casefile.SourceID `json:"snapshot_of,omitempty"` // the source of which it is a later state, see [Series]
+	Taken      *time.Time        `json:"taken,omitempty"`       // when the state was taken from the service, where that is stated (UTC)
 	SealedBy   string            `json:"sealed_by"`
 	SealedAt   time.Time         `json:"sealed_at"`
 }
@@ -45,6 +48,68 @@ func (s Source) HasNoTables() bool {
 		return true
 	}
 	return false
+}
+
+// Series puts the sources that are states of one platform together: the first and its later
+// snapshots, in the order in which they were taken. A snapshot comes after the source it is
+// stated to be of; beside that, the earlier Taken comes first, then those that state none, by
+// when they were sealed. Sources without snapshots are in no series.
+func Series(all []Source) [][]Source {
+	later := map[casefile.SourceID][]Source{}
+	for _, s := range all {
+		if s.SnapshotOf != "" {
+			later[s.SnapshotOf] = append(later[s.SnapshotOf], s)
+		}
+	}
+	var list [][]Source
+	for _, first := range all {
+		if first.SnapshotOf != "" || later[first.ID] == nil {
+			continue
+		}
+		series, waiting := []Source{first}, later[first.ID]
+		for len(waiting) > 0 {
+			next := slices.MinFunc(waiting, takenFirst)
+			series = append(series, next)
+			waiting = slices.DeleteFunc(slices.Clone(waiting), func(s Source) bool { return s.ID == next.ID })
+			waiting = append(waiting, later[next.ID]...)
+		}
+		list = append(list, series)
+	}
+	return list
+}
+
+func takenFirst(a, b Source) int {
+	switch {
+	case a.Taken != nil && b.Taken != nil && !a.Taken.Equal(*b.Taken):
+		return a.Taken.Compare(*b.Taken)
+	case a.Taken != nil && b.Taken == nil:
+		return -1
+	case a.Taken == nil && b.Taken != nil:
+		return 1
+	}
+	if n := a.SealedAt.Compare(b.SealedAt); n != 0 {
+		return n
+	}
+	return strings.Compare(string(a.ID), string(b.ID))
+}
+
+// First is the first source of the series that a source belongs to: itself when it is no
+// snapshot.
+func (c *Case) First(id casefile.SourceID) (casefile.SourceID, error) {
+	for seen := map[casefile.SourceID]bool{}; ; {
+		s, err := readRecord(c.SourceRecordPath(id))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && s.SnapshotOf == "" {
+			return id, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if seen[id] {
+			return "", fmt.Errorf("source %s is stated to be a snapshot of itself", id.Short())
+		}
+		seen[id] = true
+		id = s.SnapshotOf
+	}
 }
 
 // SourcePath is where a source's sealed content lies.

@@ -50,7 +50,8 @@ type Column struct {
 type Table struct {
 	Name    string
 	Columns []Column
-	Charset Charset // of the text in its batches
+	Charset Charset  // of the text in its batches
+	Key     []string // columns of the declared primary key; nil: none is known. It may become known after the rows
 }
 
 // Form says how a cell is written.

@@ -29,6 +29,10 @@ func Plans(c *store.Case) ([]Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	series := map[casefile.SourceID][]store.Source{}
+	for _, list := range store.Series(sources) {
+		series[list[0].ID] = list
+	}
 	slices.SortFunc(sources, func(a, b store.Source) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	type filled struct {
 		selects []string
@@ -36,6 +40,9 @@ func Plans(c *store.Case) ([]Plan, error) {
 	}
 	tables := map[string]*filled{}
 	for _, s := range sources {
+		if s.SnapshotOf != "" {
+			continue // with the first of its series
+		}
 		m, err := Applied(c, s.ID)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", s.ID.Short(), err)
@@ -46,6 +53,19 @@ func Plans(c *store.Case) ([]Plan, error) {
 		own, err := SourceTables(c, s.ID)
 		if err != nil {
 			return nil, err
+		}
+		held := map[string]States{}
+		for name, t := range own {
+			held[name] = States{{s.ID, t}}
+		}
+		if list := series[s.ID]; list != nil {
+			if held, err = HeldBy(c, list); err != nil {
+				return nil, err
+			}
+		}
+		relations := map[string]relation{}
+		for name, states := range held {
+			relations[name] = states.relation(m.Key(name, states))
 		}
 		for _, model := range casefile.Model() {
 			for _, from := range m.Tables[model.Name] {
@@ -63,15 +83,18 @@ func Plans(c *store.Case) ([]Plan, error) {
 					}
 					from.Where = strings.ReplaceAll(from.Where, "t_source", duckdb.Ident(own[from.From].Table))
 				}
-				if _, ok := own[from.From]; !ok {
+				if held[from.From] == nil {
 					continue // a table the platform did not use
 				}
-				sql, err := from.Select(model, s.ID, c.Config.TimeZone, own)
+				sql, err := from.fill(model, c.Config.TimeZone, func(table string) (relation, bool) {
+					r, ok := relations[table]
+					return r, ok
+				})
 				if err != nil {
 					return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
 				}
 				for _, table := range from.tables() {
-					if t, ok := own[table]; ok {
+					for _, t := range held[table] {
 						f.inputs[t.Table] = t.Version
 					}
 				}

@@ -155,7 +155,23 @@ type distinct struct {
 // Select is the SQL that fills one case table from one source table of a source, whose
 // tables are given by the source's own names.
 func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone string, tables map[string]store.Manifest) (string, error) {
-	from, err := rows(tables, s.From, s.Optional)
+	return s.fill(model, zone, func(table string) (relation, bool) {
+		t, ok := tables[table]
+		return plain(t, id), ok
+	})
+}
+
+// relation is a source table as SQL reads it, see series.go.
+type relation struct {
+	rows    string // FROM item: the rows that count
+	values  string // FROM item with at least the values that rows has
+	source  string // SQL of a row's source, over t
+	columns []string
+}
+
+// fill is Select over a source or a series: tables gives its source tables.
+func (s Source) fill(model casefile.ModelTable, zone string, tables func(table string) (relation, bool)) (string, error) {
+	from, err := needed(tables, s.From, s.Optional)
 	if err != nil {
 		return "", err
 	}
@@ -207,12 +223,13 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 		}
 		fmt.Fprintf(&b, "CAST(%s AS %s) AS %s,\n  ", expr, c.Type, duckdb.Ident(c.Name))
 	}
-	fmt.Fprintf(&b, "%s AS ref_source, %s AS ref_table, t.ref_row, t.ref_offset\nFROM %s t", duckdb.Literal(string(id)), duckdb.Literal(s.From), from)
+	fmt.Fprintf(&b, "%s AS ref_source, %s AS ref_table, t.ref_row, t.ref_offset\nFROM %s t", from.source, duckdb.Literal(s.From), from.rows)
 	for _, j := range s.Join {
-		table, err := rows(tables, j.Table, j.Optional)
+		r, err := needed(tables, j.Table, j.Optional)
 		if err != nil {
 			return "", err
 		}
+		table := r.rows
 		if j.Select != "" {
 			table = "(WITH s AS (FROM " + table + ")\n" + j.Select + ")"
 		}
@@ -221,7 +238,7 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 	for _, d := range lookups {
 		column := duckdb.Ident(d.column)
 		fmt.Fprintf(&b, "\nLEFT JOIN (SELECT value, %s FROM (SELECT t.%s AS value, %s FROM (SELECT DISTINCT %s FROM %s) t)) %s ON %s.value = t.%s",
-			strings.Join(d.fields, ", "), column, strings.Join(d.first, ", "), column, from, d.alias, d.alias, column)
+			strings.Join(d.fields, ", "), column, strings.Join(d.first, ", "), column, from.values, d.alias, d.alias, column)
 	}
 	if s.Where != "" {
 		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
@@ -229,27 +246,28 @@ func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone str
 	return s.countries(model, b.String()), nil
 }
 
-// rows is what stands for a source table behind FROM: the table, with a null for each
-// optional column that it lacks, or no rows when only optional columns are wanted of it and
-// it is not there at all.
-func rows(tables map[string]store.Manifest, table string, optional []string) (string, error) {
-	t, ok := tables[table]
+// needed is a source table with a null for each optional column that it lacks; without rows
+// when only optional columns are wanted of it and it is not there at all.
+func needed(tables func(table string) (relation, bool), table string, optional []string) (relation, error) {
+	r, ok := tables(table)
 	if !ok && len(optional) == 0 {
-		return "", fmt.Errorf("the source has no table %q", table)
+		return r, fmt.Errorf("the source has no table %q", table)
 	}
 	var lacks []string
 	for _, name := range optional {
-		if !slices.ContainsFunc(t.Columns, func(c store.Column) bool { return strings.EqualFold(c.Name, name) }) {
+		if !ok || !slices.ContainsFunc(r.columns, func(c string) bool { return strings.EqualFold(c, name) }) {
 			lacks = append(lacks, "NULL AS "+duckdb.Ident(name))
 		}
 	}
 	switch {
 	case !ok:
-		return "(SELECT " + strings.Join(lacks, ", ") + " WHERE false)", nil
-	case lacks == nil:
-		return duckdb.Ident(t.Table), nil
+		r.rows = "(SELECT " + strings.Join(lacks, ", ") + " WHERE false)"
+		r.values = r.rows
+	case lacks != nil:
+		r.rows = "(SELECT *, " + strings.Join(lacks, ", ") + " FROM " + r.rows + ")"
+		r.values = "(SELECT *, " + strings.Join(lacks, ", ") + " FROM " + r.values + ")"
 	}
-	return "(SELECT *, " + strings.Join(lacks, ", ") + " FROM " + duckdb.Ident(t.Table) + ")", nil
+	return r, nil
 }
 
 // countries fills the columns that are the country of another column's number, by a look-up

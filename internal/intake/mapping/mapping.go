@@ -174,8 +174,13 @@ func path(c *store.Case, id casefile.SourceID) string {
 	return filepath.Join(c.Dir, "mappings", id.Short()+".yaml")
 }
 
-// Applied is the mapping that was applied to a source, or nil.
+// Applied is the mapping that was applied to a source, or nil. A snapshot has the mapping of
+// the first source of its series.
 func Applied(c *store.Case, id casefile.SourceID) (*Mapping, error) {
+	id, err := c.First(id)
+	if err != nil {
+		return nil, err
+	}
 	text, err := os.ReadFile(path(c, id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -166,10 +168,10 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 		return Totals{}, err
 	}
 	var totals Totals
-	publish := func(stage *store.Stage, table, sourceTable string, cols []store.Column, files []store.File) error {
+	publish := func(stage *store.Stage, table, sourceTable string, cols []store.Column, key []string, files []store.File) error {
 		m, err := stage.Publish(ctx, store.Manifest{
 			Table: table, Kind: store.KindSource, Step: "read." + reader, StepVersion: stepVersion,
-			Source: id, SourceTable: sourceTable, Inputs: []store.TableVersion{}, Columns: cols, Files: files,
+			Source: id, SourceTable: sourceTable, Inputs: []store.TableVersion{}, Columns: cols, Key: key, Files: files,
 		}, record)
 		if err == nil && sourceTable != "" {
 			totals.Tables++
@@ -184,7 +186,7 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 			return totals, fmt.Errorf("two tables of the source are called %q", t.table.Name)
 		}
 		seen[name] = true
-		if err := publish(t.stage, name, t.table.Name, sqlColumns(t.columns), t.files); err != nil {
+		if err := publish(t.stage, name, t.table.Name, sqlColumns(t.columns), keyColumns(t), t.files); err != nil {
 			return totals, err
 		}
 	}
@@ -209,7 +211,7 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 		var e encoder
 		err = e.write(filepath.Join(stage.Dir, files[0].Name), t, side.batch)
 		if err == nil {
-			err = publish(stage, side.table, "", sqlColumns(cols), files)
+			err = publish(stage, side.table, "", sqlColumns(cols), nil, files)
 		}
 		if err != nil {
 			stage.Discard()
@@ -217,6 +219,19 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 		}
 	}
 	return totals, nil
+}
+
+// keyColumns are the columns of the table's declared key under the names they have in the
+// source table; nil when one of them is not there.
+func keyColumns(t *tableFiles) (key []string) {
+	for _, k := range t.table.Key {
+		i := slices.IndexFunc(t.columns, func(c column) bool { return strings.EqualFold(c.Name, k) })
+		if i < 0 {
+			return nil
+		}
+		key = append(key, t.columns[i].name)
+	}
+	return key
 }
 
 // Damages are the entries of the damage table.

@@ -156,7 +156,18 @@ func (s *Server) Load(path string) {
 // Dump is what mariadb-dump writes of the database with these further options.
 func (s *Server) Dump(args ...string) []byte {
 	s.t.Helper()
-	c := exec.Command("mariadb-dump", append(append([]string{"--no-defaults", "--socket=" + s.Socket, "--user=root"}, args...), Database)...)
+	return s.dump(append(args, Database)...)
+}
+
+// DumpTables is what mariadb-dump writes of some tables of the database.
+func (s *Server) DumpTables(tables ...string) []byte {
+	s.t.Helper()
+	return s.dump(append([]string{Database}, tables...)...)
+}
+
+func (s *Server) dump(args ...string) []byte {
+	s.t.Helper()
+	c := exec.Command("mariadb-dump", append([]string{"--no-defaults", "--socket=" + s.Socket, "--user=root"}, args...)...)
 	var problem bytes.Buffer
 	c.Stderr = &problem
 	out, err := c.Output()

@@ -1,8 +1,10 @@
 package mysqldump
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -34,16 +36,65 @@ func parseCreate(text []byte) (*dump.Table, error) {
 			continue
 		}
 		if item[skipSpace(item, 0)] != '`' && item[skipSpace(item, 0)] != '"' && isKeyword(col) {
+			if key := primaryKey(item); key != nil {
+				t.Key = key
+			}
 			continue
 		}
 		c := columnType(string(item[next:]))
 		c.Name = col
+		if inlineKey.Match(quotedText.ReplaceAll(item[next:], nil)) {
+			t.Key = []string{col}
+		}
 		t.Columns = append(t.Columns, c)
 	}
 	if len(t.Columns) == 0 {
 		return nil, fmt.Errorf("table %q has no columns", name)
 	}
 	return t, nil
+}
+
+var (
+	keyHead    = regexp.MustCompile("(?is)^\\s*(?:CONSTRAINT\\s+(?:`[^`]*`\\s+|[^\\s`]+\\s+)?)?PRIMARY\\s+KEY\\s*(?:USING\\s+\\w+\\s*)?\\(")
+	inlineKey  = regexp.MustCompile(`(?i)\bPRIMARY\s+KEY\b`)
+	quotedText = regexp.MustCompile(`'(?:[^'\\]|\\.)*'`)
+)
+
+// primaryKey gives the columns of a PRIMARY KEY item of a column list; nil when the item is
+// none, or when the key is over the beginning of a column only.
+func primaryKey(item []byte) (columns []string) {
+	head := keyHead.Find(item)
+	if head == nil {
+		return nil
+	}
+	for _, part := range splitItems(item[len(head):]) {
+		name, next, ok := identifier(part, skipSpace(part, 0))
+		if !ok || bytes.ContainsRune(part[next:], '(') {
+			return nil
+		}
+		columns = append(columns, name)
+	}
+	return columns
+}
+
+// addKey notes the primary key that an ALTER TABLE .. ADD PRIMARY KEY declares, as phpMyAdmin
+// writes it behind the rows.
+func (p *reader) addKey(text []byte) {
+	name, i, ok := identifier(text, skipSpace(text, len("ALTER TABLE")))
+	for ok && i < len(text) && text[i] == '.' {
+		name, i, ok = identifier(text, i+1)
+	}
+	t := p.tables[p.key(name)]
+	if !ok || t == nil {
+		return
+	}
+	for _, item := range splitItems(bytes.TrimRight(text[i:], "; \r\n")) {
+		if item = bytes.TrimSpace(item); hasPrefixFold(item, "ADD ") {
+			if key := primaryKey(item[len("ADD "):]); key != nil {
+				t.Key = key
+			}
+		}
+	}
 }
 
 // splitItems cuts the body of a column list at its top-level commas, up to the closing

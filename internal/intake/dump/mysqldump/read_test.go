@@ -228,3 +228,21 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A table's primary key, however it is declared.
+func TestKeys(t *testing.T) {
+	c := read(t, "CREATE TABLE a (`x` int COMMENT 'the PRIMARY KEY', y int PRIMARY KEY);\nINSERT INTO a VALUES (1,2);\n"+
+		"CREATE TABLE b (x int, `y,z` varchar(9), CONSTRAINT `p (q)` PRIMARY KEY USING BTREE (`y,z` DESC, x));\nINSERT INTO b VALUES (1,'a');\n"+
+		"CREATE TABLE c (x int, y int, UNIQUE KEY `PRIMARY KEY` (x));\nINSERT INTO c VALUES (1,2);\n"+
+		"CREATE TABLE d (x varchar(90), PRIMARY KEY (x(10)));\nINSERT INTO d VALUES ('a');\n"+
+		"CREATE TABLE `e` (x int, y int);\nINSERT INTO e VALUES (1,2);\nALTER TABLE `e`\n  ADD PRIMARY KEY (`x`,`y`),\n  ADD KEY `k` (`y`);\n", Options{})
+	want := map[string]string{"a": "y", "b": "y,z|x", "c": "", "d": "", "e": "x|y"}
+	for _, table := range c.Tables {
+		if got := strings.Join(table.Key, "|"); got != want[table.Name] {
+			t.Errorf("the key of %s is %q, want %q", table.Name, got, want[table.Name])
+		}
+	}
+	if len(c.Tables) != len(want) {
+		t.Errorf("%d tables, want %d", len(c.Tables), len(want))
+	}
+}

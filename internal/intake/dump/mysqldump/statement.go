@@ -114,6 +114,8 @@ func (p *reader) other(text []byte, offset int64) error {
 		} else if derr := p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); derr != nil {
 			return derr
 		}
+	case hasPrefixFold(inner, "ALTER TABLE"):
+		p.addKey(inner)
 	}
 	return p.sink.Statement(dump.Statement{Offset: offset, Text: text})
 }

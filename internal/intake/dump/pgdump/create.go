@@ -3,6 +3,7 @@ package pgdump
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,43 @@ func tableWord(text []byte) int {
 		}
 	}
 	return 0
+}
+
+var addPrimaryKey = regexp.MustCompile(`(?is)^\s*ADD\s+CONSTRAINT\s+(?:"[^"]*"|\S+)\s+PRIMARY\s+KEY\s*`)
+
+// addKey notes the primary key that an ALTER TABLE .. ADD CONSTRAINT declares: pg_dump writes
+// it behind the rows.
+func (p *reader) addKey(text []byte) {
+	i := skipSpace(text, len("ALTER TABLE "))
+	if hasPrefixFold(text[i:], "ONLY ") {
+		i = skipSpace(text, i+len("ONLY "))
+	}
+	parts, i, ok := qualified(text, i)
+	if !ok {
+		return
+	}
+	schema := p.schema
+	if len(parts) > 1 {
+		schema = parts[len(parts)-2]
+	}
+	add := addPrimaryKey.Find(text[i:])
+	t := p.tables[p.key(schema, parts[len(parts)-1])]
+	if add == nil || t == nil {
+		return
+	}
+	var key []string
+	if i += len(add); i >= len(text) || text[i] != '(' {
+		return
+	}
+	items, _ := splitItems(text, i+1)
+	for _, item := range items {
+		name, _, ok := identifier(item, skipSpace(item, 0))
+		if !ok {
+			return
+		}
+		key = append(key, name)
+	}
+	t.Key = key
 }
 
 // parseCreate reads a CREATE TABLE statement's name and columns. The columns of a parent it

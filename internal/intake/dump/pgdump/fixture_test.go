@@ -222,3 +222,14 @@ func FuzzCustom(f *testing.F) {
 		}
 	})
 }
+
+// pg_dump declares a primary key behind the rows.
+func TestKeys(t *testing.T) {
+	c := readText(t, "CREATE TABLE public.a (x integer, \"Y z\" text);\nCOPY public.a (x, \"Y z\") FROM stdin;\n1\tb\n\\.\n"+
+		"CREATE TABLE public.b (x integer);\nCOPY public.b (x) FROM stdin;\n1\n\\.\n"+
+		"ALTER TABLE ONLY public.a\n    ADD CONSTRAINT \"a pkey\" PRIMARY KEY (\"Y z\", x);\n"+
+		"ALTER TABLE ONLY public.b\n    ADD CONSTRAINT b_key UNIQUE (x);\nALTER TABLE public.none\n    ADD CONSTRAINT n PRIMARY KEY (x);\n"+foot0, 0)
+	if len(c.Tables) != 2 || strings.Join(c.Tables[0].Key, "|") != "Y z|x" || c.Tables[1].Key != nil || len(c.Statements) != 5 {
+		t.Errorf("tables %+v, statements %q", c.Tables, c.Statements)
+	}
+}

@@ -133,6 +133,8 @@ func (p *reader) other(text []byte, offset int64) error {
 		} else if err := p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); err != nil {
 			return err
 		}
+	case hasPrefixFold(text, "ALTER TABLE "):
+		p.addKey(text)
 	}
 	return p.sink.Statement(dump.Statement{Offset: offset, Text: text})
 }

@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
@@ -152,16 +153,21 @@ func schema(ctx context.Context, db *sql.DB) (tables []*table, statements []dump
 
 // describe finds a table's columns.
 func (t *table) describe(ctx context.Context, db *sql.DB) error {
-	rows, err := db.QueryContext(ctx, `SELECT +name, +type, +hidden FROM pragma_table_xinfo(?)`, t.Name)
+	rows, err := db.QueryContext(ctx, `SELECT +name, +type, +hidden, +pk FROM pragma_table_xinfo(?)`, t.Name)
 	if err != nil {
 		return err
 	}
 	taken := map[string]bool{}
 	var names []string
+	type part struct {
+		place int
+		name  string
+	}
+	var key []part
 	for rows.Next() {
 		var name, declared string
-		var hidden int
-		if err := rows.Scan(&name, &declared, &hidden); err != nil {
+		var hidden, pk int // pk: place in the primary key, from 1
+		if err := rows.Scan(&name, &declared, &hidden, &pk); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 		taken[strings.ToLower(name)] = true
@@ -169,6 +175,9 @@ func (t *table) describe(ctx context.Context, db *sql.DB) error {
 			continue
 		}
 		t.Columns = append(t.Columns, dump.Column{Name: name, Kind: kindOf(declared), Declared: declared})
+		if pk > 0 {
+			key = append(key, part{pk, name})
+		}
 		names = append(names, "+"+quote(name)) // + hides the declared type from the driver, which would convert
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
@@ -178,6 +187,10 @@ func (t *table) describe(ctx context.Context, db *sql.DB) error {
 		return errors.New("its columns cannot be read")
 	}
 	t.names = strings.Join(names, ", ")
+	slices.SortFunc(key, func(a, b part) int { return a.place - b.place })
+	for _, k := range key {
+		t.Key = append(t.Key, k.name)
+	}
 	var without int
 	if err := db.QueryRowContext(ctx, `SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?`, t.Name).Scan(&without); err != nil {
 		return err

@@ -161,6 +161,18 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
+func TestKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	exec(t, path, `CREATE TABLE a (x INT, y TEXT, z INT, PRIMARY KEY (z, y)); INSERT INTO a VALUES (1, 'b', 2); CREATE TABLE b (x INT UNIQUE); INSERT INTO b VALUES (1)`)
+	var c dumptest.Collector
+	if err := Read(context.Background(), path, &c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Tables) != 2 || strings.Join(c.Tables[0].Key, "|") != "z|y" || c.Tables[1].Key != nil {
+		t.Errorf("tables %+v", c.Tables)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	for declared, kind := range map[string]dump.Kind{"INTEGER": dump.Int, "unsigned big int": dump.Int, "BOOLEAN": dump.Int, "VARCHAR(20)": dump.Text,
 		"": dump.Text, "DATETIME": dump.Text, "DECIMAL(10,2)": dump.Text, "double precision": dump.Float, "BLOB": dump.Binary, "FLOATING POINT": dump.Int} {

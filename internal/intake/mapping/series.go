@@ -1,0 +1,260 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// A series is one platform in several states: a source and its later snapshots. One mapping,
+// that of the first, is for all. Each row counts once: as the latest state that has it, under
+// that state's reference. A row is known again by its key: the primary key that the table
+// declares, else the identity that the mapping takes from a column, else by all its values.
+// What vanished later still counts, from the last state that has it.
+
+// Held is one state of a source table.
+type Held struct {
+	Source casefile.SourceID
+	store.Manifest
+}
+
+// States are the states of one source table in a series, earliest first; without those of
+// which nothing is published.
+type States []Held
+
+// HeldBy gives the states of every source table of a series, by the table's own name.
+func HeldBy(c *store.Case, series []store.Source) (map[string]States, error) {
+	held := map[string]States{}
+	for _, s := range series {
+		own, err := SourceTables(c, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		for name, t := range own {
+			held[name] = append(held[name], Held{s.ID, t})
+		}
+	}
+	return held, nil
+}
+
+// Key says how a row is known again in another state of its table.
+type Key struct {
+	Columns  []string // the columns of the declared primary key
+	Identity string   // without such a key: the column that the mapping takes a case row's identity from; may be empty
+}
+
+// identities are the case columns that name the row itself.
+var identities = map[string]string{"account": "account_id", "call": "call_id", "message": "message_id", "script": "script_id",
+	"payment": "payment_id", "wallet": "wallet_id", "loss_report": "report_id", "watch_entry": "entry_id"}
+
+// Key is how the rows of a source table are known again in another state. m may be nil.
+func (m *Mapping) Key(table string, states States) Key {
+	if len(states) == 0 {
+		return Key{}
+	}
+	if key := states[0].Manifest.Key; len(key) > 0 && !slices.ContainsFunc(states, func(h Held) bool { return !slices.EqualFunc(h.Manifest.Key, key, strings.EqualFold) }) {
+		return Key{Columns: key}
+	}
+	if m == nil {
+		return Key{}
+	}
+	for _, model := range casefile.Model() {
+		for _, s := range m.Tables[model.Name] {
+			id := s.Columns[identities[model.Name]].From
+			if s.From == table && id != "" && !slices.ContainsFunc(states, func(h Held) bool { return !h.has(id) }) {
+				return Key{Identity: id}
+			}
+		}
+	}
+	return Key{}
+}
+
+func (h Held) has(column string) bool {
+	return slices.ContainsFunc(h.Columns, func(c store.Column) bool { return strings.EqualFold(c.Name, column) })
+}
+
+// typeOf is the type of a column in a state; empty when it has none.
+func (h Held) typeOf(column string) string {
+	for _, c := range h.Columns {
+		if strings.EqualFold(c.Name, column) {
+			return c.Type
+		}
+	}
+	return ""
+}
+
+// Columns are the source's own columns of all states, those of the latest first.
+func (s States) Columns() (names []string) {
+	seen := map[string]bool{"ref_row": true, "ref_offset": true, "ref_misfit": true}
+	for i := len(s) - 1; i >= 0; i-- {
+		for _, c := range s[i].Columns {
+			if low := strings.ToLower(c.Name); !seen[low] {
+				seen[low] = true
+				names = append(names, c.Name)
+			}
+		}
+	}
+	return names
+}
+
+// Common are the columns that every state has.
+func (s States) Common() []string {
+	return slices.DeleteFunc(s.Columns(), func(name string) bool {
+		return slices.ContainsFunc(s, func(h Held) bool { return !h.has(name) })
+	})
+}
+
+// Value is the SQL of a column of a state in the type that all states have in common, and
+// null where the state does not have the column.
+func (s States) Value(h Held, alias, column string) string {
+	if !h.has(column) {
+		return "NULL"
+	}
+	x := alias + "." + duckdb.Ident(column)
+	if as := s.common(column); as != "" {
+		return "CAST(" + x + " AS " + as + ")"
+	}
+	return x
+}
+
+// common is the type to which a column's types in the states are cast; empty when they are one.
+func (s States) common(column string) string {
+	types := map[string]bool{}
+	scale, numbers, double := 0, true, false
+	for _, h := range s {
+		t := h.typeOf(column)
+		if t == "" {
+			continue
+		}
+		types[t] = true
+		var p, d int
+		switch n, _ := fmt.Sscanf(t, "DECIMAL(%d,%d)", &p, &d); {
+		case n == 2:
+			scale = max(scale, d)
+		case t == "DOUBLE":
+			double = true
+		default:
+			numbers = numbers && strings.HasSuffix(t, "INT")
+		}
+	}
+	switch {
+	case len(types) < 2:
+		return ""
+	case !numbers:
+		return "VARCHAR"
+	case double:
+		return "DOUBLE"
+	}
+	return fmt.Sprintf("DECIMAL(38,%d)", min(scale, 18)) // a UBIGINT has 20 digits
+}
+
+// identityMark begins what a row is known by when it is known by its identity.
+const identityMark = "id "
+
+// Identify is the SQL of what a row of a state is known by: expressions over alias. Where the
+// key is not declared to be unique, the last of them is the row's number among those with the
+// same identity ([Nth]), so that rows that are there twice count twice.
+func (s States) Identify(k Key, h Held, alias string) (list []string) {
+	for _, c := range k.Columns {
+		list = append(list, s.Value(h, alias, c))
+	}
+	if list != nil {
+		return list
+	}
+	var values []string
+	for _, c := range s.Common() {
+		values = append(values, "CAST("+s.Value(h, alias, c)+" AS VARCHAR)")
+	}
+	whole := "md5(CAST(to_json([" + strings.Join(append(values, alias+".ref_misfit"), ", ") + "]) AS VARCHAR))"
+	if k.Identity != "" {
+		whole = "coalesce('" + identityMark + "' || CAST(" + s.Value(h, alias, k.Identity) + " AS VARCHAR), " + whole + ")"
+	}
+	return []string{whole, Nth([]string{whole}, alias)}
+}
+
+// Nth is the SQL of a row's number among those of its table with the same values.
+func Nth(values []string, alias string) string {
+	return fmt.Sprintf("row_number() OVER (PARTITION BY %s ORDER BY %s.ref_row)", strings.Join(values, ", "), alias)
+}
+
+// Shown is the SQL of a key for people, over what [States.Identify] gave under the names k0,
+// k1 ... of alias: column=value, with secrets hidden; null for a row that is known by all its values.
+func (k Key) Shown(alias string, secret func(column string) bool) string {
+	var parts []string
+	part := func(column, value string) {
+		if secret(column) {
+			value = "'(secret)'"
+		}
+		parts = append(parts, duckdb.Literal(column+"=")+" || "+value)
+	}
+	for i, c := range k.Columns {
+		part(c, fmt.Sprintf("coalesce(CAST(%s.k%d AS VARCHAR), '')", alias, i))
+	}
+	switch {
+	case k.Columns != nil:
+		return "concat_ws(', ', " + strings.Join(parts, ", ") + ")"
+	case k.Identity != "":
+		part(k.Identity, fmt.Sprintf("substr(%s.k0, %d)", alias, len(identityMark)+1))
+		return "CASE WHEN starts_with(" + alias + ".k0, " + duckdb.Literal(identityMark) + ") THEN " + parts[0] + " END"
+	}
+	return "NULL"
+}
+
+// plain is a table of one source as it is.
+func plain(t store.Manifest, id casefile.SourceID) relation {
+	r := relation{rows: duckdb.Ident(t.Table), values: duckdb.Ident(t.Table), source: duckdb.Literal(string(id))}
+	for _, c := range t.Columns {
+		r.columns = append(r.columns, c.Name)
+	}
+	return r
+}
+
+// relation is the series' rows, each once: a state's rows without those that a later state
+// has too, earliest state first.
+func (s States) relation(k Key) relation {
+	if len(s) == 1 {
+		return plain(s[0].Manifest, s[0].Source)
+	}
+	columns := s.Columns()
+	free := func(name string) string { // a hostile table may have any column
+		for slices.ContainsFunc(columns, func(c string) bool { return strings.EqualFold(c, name) }) {
+			name += "_"
+		}
+		return duckdb.Ident(name)
+	}
+	source := free("ref_state")
+	var rows, values []string
+	for i, h := range s {
+		var list []string
+		for _, c := range columns {
+			list = append(list, s.Value(h, "s", c)+" AS "+duckdb.Ident(c))
+		}
+		own := strings.Join(list, ", ")
+		values = append(values, "SELECT "+own+" FROM "+duckdb.Ident(h.Table)+" s")
+		row := fmt.Sprintf("SELECT s.ref_row, s.ref_offset, s.ref_misfit, %s, %s AS %s FROM %s s", own, duckdb.Literal(string(h.Source)), source, duckdb.Ident(h.Table))
+		if i < len(s)-1 {
+			names := func(list []string) (as, on string) {
+				var cols, same []string
+				for n, x := range list {
+					cols = append(cols, fmt.Sprintf("%s AS k%d", x, n))
+					same = append(same, fmt.Sprintf("a.k%d = b.k%[1]d", n))
+				}
+				return strings.Join(cols, ", "), strings.Join(same, " AND ")
+			}
+			mine, on := names(s.Identify(k, h, "r"))
+			var later []string
+			for _, l := range s[i+1:] {
+				keys, _ := names(s.Identify(k, l, "r"))
+				later = append(later, "SELECT "+keys+" FROM "+duckdb.Ident(l.Table)+" r")
+			}
+			row += fmt.Sprintf(" SEMI JOIN (SELECT a.ref_row FROM (SELECT r.ref_row, %s FROM %s r) a ANTI JOIN (%s) b ON %s) gone ON gone.ref_row = s.ref_row",
+				mine, duckdb.Ident(h.Table), strings.Join(later, " UNION ALL "), on)
+		}
+		rows = append(rows, row)
+	}
+	return relation{rows: "(" + strings.Join(rows, "\nUNION ALL ") + ")", values: "(" + strings.Join(values, " UNION ALL ") + ")", source: "t." + source, columns: columns}
+}
