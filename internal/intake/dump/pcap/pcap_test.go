@@ -271,7 +271,7 @@ func TestConform(t *testing.T) {
 				t.Fatalf("%d messages", len(want))
 			}
 			c := dumptest.Case{
-				Format: Format(), Want: want, Unmarked: true,
+				Format: Format(), Want: want, Unmarked: true, Joined: true,
 				Write: func(testing.TB) []dumptest.File {
 					return []dumptest.File{{Name: "x.pcap", Content: source}}
 				},
