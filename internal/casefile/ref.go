@@ -35,7 +35,7 @@ type RowRef struct {
 	Source SourceID // the sealed file
 	Table  string   // source table, as the source names it
 	Row    int64    // ordinal of the row in that table of that source, from 1
-	Offset int64    // byte offset in the source's (decompressed) content of the row's first byte
+	Offset int64    // of the row's first byte in the source's content; in some formats another address (docs/formats/case-folder.md, Offsets)
 }
 
 // String is the form people copy and `unspoof show` takes: source:table:row@offset.
@@ -72,8 +72,8 @@ func ParseRowRef(s string) (RowRef, error) {
 		return bad("the row is a number from 1")
 	}
 	o, err := strconv.ParseInt(off, 10, 64)
-	if err != nil || o < 0 {
-		return bad("the offset is a number from 0")
+	if err != nil {
+		return bad("the offset is a number")
 	}
 	return RowRef{Source: SourceID(src), Table: table, Row: n, Offset: o}, nil
 }

@@ -120,7 +120,7 @@ func (a Account) Whole() bool {
 func (in *Intake) Add(ctx context.Context, path string, opt AddOptions) (Added, error) {
 	var first *Added
 	_, err := in.AddAll(ctx, []string{path}, opt, func(a Added) {
-		if first == nil {
+		if first == nil || a.Path == container.Printable(filepath.Base(path)) { // what lies beside a file comes before it
 			first = &a
 		}
 	})
@@ -136,7 +136,7 @@ func (in *Intake) Add(ctx context.Context, path string, opt AddOptions) (Added, 
 // finishes what was begun.
 func (in *Intake) AddAll(ctx context.Context, paths []string, opt AddOptions, tell func(Added)) (Account, error) {
 	opt.Limits = opt.Limits.WithDefaults()
-	s := &set{in: in, opt: opt, tell: tell, counted: map[casefile.SourceID]bool{}, unpacking: map[casefile.SourceID]bool{}}
+	s := &set{in: in, opt: opt, tell: tell, counted: map[casefile.SourceID]bool{}, unpacking: map[casefile.SourceID]bool{}, beside: map[string]entry{}}
 	groups := make([][]found, 0, len(paths))
 	for _, p := range paths {
 		files, err := s.find(ctx, p)
@@ -280,6 +280,7 @@ type set struct {
 
 	counted   map[casefile.SourceID]bool
 	unpacking map[casefile.SourceID]bool // to know a container that contains itself
+	beside    map[string]entry           // files that were added with the one they lie beside, by path
 	limited   int64                      // refusals for limits so far
 }
 
@@ -382,6 +383,9 @@ func (a Account) since(b Account) Account {
 
 // file adds one file of the set.
 func (s *set) file(ctx context.Context, f found) (entry, error) {
+	if e, ok := s.beside[f.path]; ok {
+		return e, nil
+	}
 	e := entry{Path: f.label, Size: f.size, Modified: when(f.modified)}
 	refuse := func(why string) (entry, error) {
 		s.meter.pass(f.size)
@@ -412,13 +416,19 @@ func (s *set) regular(ctx context.Context, f found) (store.Source, error) {
 	}
 	name := filepath.Base(f.label)
 	what := sniff(name, head, s.opt.List, f.inside)
+	at := place{label: f.label, inside: f.inside, depth: 1, factor: 1, packed: f.size}
+	if what.reader != nil {
+		if at.beside, err = s.siblings(ctx, f, what.reader.Beside); err != nil {
+			return store.Source{}, err
+		}
+	}
 	id, err := s.recognise(ctx, f)
 	if err != nil {
 		return store.Source{}, err
 	}
 	if src, ok := s.sources[id]; ok {
 		s.meter.pass(f.size)
-		return s.known(ctx, src, place{label: f.label, inside: f.inside, depth: 1, factor: 1, packed: f.size})
+		return s.known(ctx, src, at)
 	}
 	sealing, err := evidence.Open(ctx, s.in.Case, f.path, s.opt.Link)
 	if err != nil {
@@ -427,7 +437,6 @@ func (s *set) regular(ctx context.Context, f found) (store.Source, error) {
 	defer sealing.Close()
 	done := s.meter.follow(f.label, f.size, sealing.Done)
 	defer done()
-	at := place{label: f.label, inside: f.inside, depth: 1, factor: 1, packed: f.size}
 	return s.take(ctx, sealing, what, store.Source{Name: name}, at, func() { sealing.Close(); done() })
 }
 

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -31,6 +32,15 @@ type Cell struct {
 	Secret bool   `json:"secret,omitempty"` // a passcode, password, card number ...: not shown without permission
 }
 
+// sealed is a source as its reader takes it.
+func sealed(c *store.Case, s store.Source) dump.Sealed {
+	src := dump.Sealed{Path: c.SourcePath(s.ID), Name: readerName(s.Name), Size: s.Size, Beside: map[string]string{}}
+	for ending, id := range s.Siblings {
+		src.Beside[ending] = c.SourcePath(id)
+	}
+	return src
+}
+
 // ReadRow reads one original row. The source of ref may be a unique prefix.
 func ReadRow(ctx context.Context, c *store.Case, ref casefile.RowRef) (Original, error) {
 	fail := func(err error) (Original, error) {
@@ -52,12 +62,25 @@ func ReadRow(ctx context.Context, c *store.Case, ref casefile.RowRef) (Original,
 	if err != nil {
 		return fail(err)
 	}
+	if ref.Offset < 0 && format.File == nil {
+		return fail(errors.New("an offset in this format is not negative"))
+	}
 	f, err := os.Open(c.SourcePath(source.ID))
 	if err != nil {
 		return fail(err)
 	}
 	defer f.Close()
-	found, err := format.Row(ctx, dump.Sealed{Path: f.Name(), Name: source.Name, At: f, Size: source.Size}, ref.Table, ref.Row, ref.Offset)
+	src := sealed(c, source)
+	src.At = f
+	if format.File != nil {
+		stage, err := c.Stage()
+		if err != nil {
+			return fail(err)
+		}
+		defer stage.Discard()
+		src.Temp = stage.Dir
+	}
+	found, err := format.Row(ctx, src, ref.Table, ref.Row, ref.Offset)
 	if err != nil {
 		return fail(err)
 	}

@@ -76,13 +76,26 @@ func sniff(name string, head []byte, list string, inside bool) nature {
 		f = &csv
 	}
 	if f == nil {
-		return nature{}
+		return nature{note: besideNote(head)}
 	}
 	n := nature{reader: f}
 	if f.Name == delimited.Format().Name {
 		n.list = list
 	}
 	return n
+}
+
+// besideNote says of a file that belongs to another what it is.
+func besideNote(head []byte) string {
+	for _, sign := range []string{"\x37\x7f\x06\x82", "\x37\x7f\x06\x83"} {
+		if bytes.HasPrefix(head, []byte(sign)) {
+			return "the write-ahead log of a SQLite database, which is read with it when it lies beside it"
+		}
+	}
+	if bytes.HasPrefix(head, []byte("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")) {
+		return "the rollback journal of a SQLite database, which is read with it when it lies beside it"
+	}
+	return ""
 }
 
 // loose reports whether a reader takes a file by its name's ending or by a word anywhere in

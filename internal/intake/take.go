@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,15 +26,17 @@ const incomplete = "incomplete: "
 // place is where in a set a content lies.
 type place struct {
 	label  string
-	inside bool              // in a folder or container
-	depth  int               // of the container it would be; 1: the outermost
-	factor float64           // how many times the container around it was expanded
-	packed int64             // bytes it takes in the container around it
-	budget *container.Budget // nil in no container
-	fault  func() error      // once it was read: why that is not all of it; may be nil
-	again  bool              // it is sealed already
-	parent casefile.SourceID // the container around it
-	member string            // its path in that container
+	inside bool                         // in a folder or container
+	depth  int                          // of the container it would be; 1: the outermost
+	factor float64                      // how many times the container around it was expanded
+	packed int64                        // bytes it takes in the container around it
+	budget *container.Budget            // nil in no container
+	fault  func() error                 // once it was read: why that is not all of it; may be nil
+	again  bool                         // it is sealed already
+	parent casefile.SourceID            // the container around it
+	member string                       // its path in that container
+	beside map[string]casefile.SourceID // what lies beside it and is read with it, by ending
+	hold   bool                         // seal it and do not read it yet: what lies beside it is not known
 }
 
 // grown is how many times a content of that size was expanded from the outermost container.
@@ -54,17 +59,20 @@ func (s *set) take(ctx context.Context, sealing *evidence.Sealing, what nature, 
 		return src, err
 	}
 	if known, ok := s.sources[src.ID]; ok && !at.again {
+		if at.hold && known.Format == src.Format {
+			return known, nil
+		}
 		if s.finished(known) {
 			if release != nil {
 				release()
 			}
 			return s.known(ctx, known, at)
 		}
-		if known.Format == src.Format {
+		if known.Format == src.Format && maps.Equal(known.Siblings, src.Siblings) {
 			src = known // an interrupted command sealed it
 		}
 	}
-	if err := s.makeKnown(ctx, src); err != nil {
+	if err := s.makeKnown(ctx, src); err != nil || at.hold {
 		return src, err
 	}
 	a := Added{Source: src, Path: at.label}
@@ -76,7 +84,7 @@ func (s *set) take(ctx context.Context, sealing *evidence.Sealing, what nature, 
 		return src, s.unpack(ctx, src, what.container, at)
 	case what.reader != nil:
 		a.Outcome = Read
-		if a.Totals, err = w.Publish(ctx, src.ID, what.reader.Name, what.reader.Version, s.in.publisher(nil)); err != nil {
+		if a.Totals, err = w.Publish(ctx, src.ID, what.reader.Name, readerVersion(what.reader, src), s.in.publisher(nil)); err != nil {
 			return src, &casefile.Problem{Where: casefile.Where{Source: at.label}, Err: err}
 		}
 		if err := s.record(ctx, "read", src.ID, map[string]any{
@@ -129,10 +137,16 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 	if src.ID, src.Size, err = sealing.Finish(); err != nil {
 		return w, err
 	}
-	if reader != nil && reader.File != nil {
-		if err := fault(safely(func() error {
-			return reader.File(ctx, s.in.Case.SourcePath(src.ID), readerName(src.Name), sink)
-		})); err != nil {
+	src.Siblings = at.beside
+	if reader != nil && reader.File != nil && !at.hold {
+		stage, err := s.in.Case.Stage()
+		if err != nil {
+			return w, err
+		}
+		defer stage.Discard()
+		file := sealed(s.in.Case, *src)
+		file.Temp = stage.Dir
+		if err := fault(safely(func() error { return reader.File(ctx, file, sink) })); err != nil {
 			return w, err
 		}
 	}
@@ -147,7 +161,7 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 			}
 		}
 	}
-	if broken == nil && what.list != "" && !sink.rows {
+	if broken == nil && what.list != "" && !sink.rows && !at.hold {
 		broken = errors.New("it has no rows")
 	}
 	if reader != nil {
@@ -174,6 +188,15 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 
 // tag names a reader and its version.
 func tag(f *dump.Format) string { return f.Name + " " + f.Version }
+
+// readerVersion is what a source's rows depend on beside its content.
+func readerVersion(f *dump.Format, src store.Source) string {
+	v := f.Version
+	for _, ending := range slices.Sorted(maps.Keys(src.Siblings)) {
+		v += " " + ending + "=" + string(src.Siblings[ending])
+	}
+	return v
+}
 
 // safely turns a reader's panic on hostile bytes into an error.
 func safely(read func() error) (err error) {
@@ -231,7 +254,7 @@ func (s *set) known(ctx context.Context, src store.Source, at place) (store.Sour
 		}
 	default:
 		act, ok := s.said("read", src.ID)
-		if !ok {
+		if !ok || len(at.beside) > 0 && len(src.Siblings) == 0 { // not read yet, or without what lies beside it
 			f, err := formatOf(src)
 			if err != nil {
 				return src, err
@@ -258,6 +281,35 @@ func (s *set) known(ctx context.Context, src store.Source, at place) (store.Sour
 	return src, nil
 }
 
+// siblings adds the files that lie beside one and are read with it.
+func (s *set) siblings(ctx context.Context, f found, endings []string) (map[string]casefile.SourceID, error) {
+	var beside map[string]casefile.SourceID
+	for _, ending := range endings {
+		sibling := f
+		sibling.path, sibling.label = f.path+ending, f.label+ending
+		info, err := os.Lstat(sibling.path)
+		if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+			continue // what is there and no file, a folder's listing names as refused
+		}
+		sibling.size, sibling.modified = info.Size(), info.ModTime()
+		if !f.inside {
+			s.meter.more(sibling.size)
+		}
+		e, err := s.file(ctx, sibling)
+		if err != nil {
+			return nil, err
+		}
+		s.beside[sibling.path] = e
+		if e.SHA256 != "" {
+			if beside == nil {
+				beside = map[string]casefile.SourceID{}
+			}
+			beside[ending] = e.SHA256
+		}
+	}
+	return beside, nil
+}
+
 // finished reports whether nothing is left to do on a source, its members apart.
 func (s *set) finished(src store.Source) bool {
 	switch src.Format {
@@ -278,7 +330,10 @@ func (s *set) again(ctx context.Context, src store.Source, what nature, at place
 	s.meter.more(src.Size)
 	done := s.meter.follow(at.label, src.Size, sealing.Done)
 	defer done()
-	at.again, at.parent, at.member = true, src.Parent, src.Member
+	at.again, at.hold, at.parent, at.member = true, false, src.Parent, src.Member
+	if len(src.Siblings) > 0 {
+		at.beside = src.Siblings
+	}
 	at.fault = nil
 	if cut, ok := strings.CutPrefix(src.Note, incomplete); ok {
 		at.fault = func() error { return errors.New(cut) }
@@ -288,7 +343,7 @@ func (s *set) again(ctx context.Context, src store.Source, what nature, at place
 
 // makeKnown makes a sealed source known: first to the ledger, then to the case.
 func (s *set) makeKnown(ctx context.Context, src store.Source) error {
-	if known, ok := s.sources[src.ID]; ok && known.Format == src.Format && known.List == src.List && known.SnapshotOf == src.SnapshotOf && known.Taken == src.Taken {
+	if known, ok := s.sources[src.ID]; ok && known.Format == src.Format && known.List == src.List && known.SnapshotOf == src.SnapshotOf && known.Taken == src.Taken && maps.Equal(known.Siblings, src.Siblings) {
 		return nil
 	}
 	// A crash between the two leaves an entry without a record; the next seal's entry counts.

@@ -81,16 +81,17 @@ func (s *set) members(ctx context.Context, src store.Source, kind container.Kind
 	defer r.Close()
 	s.meter.more(src.Size)
 	defer s.meter.follow(at.label, src.Size, r.Done)()
+	held := map[string]place{}
 	for {
 		m, err := r.Next(ctx)
 		if err == io.EOF {
-			return nil
+			return s.release(ctx, list, held)
 		}
 		if err != nil {
 			return err
 		}
 		e, err := s.member(ctx, r, m, place{label: at.label + "!" + m.Name, inside: true, depth: at.depth + 1, factor: factor,
-			packed: m.Packed, budget: at.budget, parent: src.ID, member: m.Name})
+			packed: m.Packed, budget: at.budget, parent: src.ID, member: m.Name}, held)
 		if err != nil {
 			return err
 		}
@@ -98,8 +99,38 @@ func (s *set) members(ctx context.Context, src store.Source, kind container.Kind
 	}
 }
 
-// member takes in one member of a container.
-func (s *set) member(ctx context.Context, r *container.Reader, m container.Member, at place) (entry, error) {
+// release reads the members that were held, with what lies beside them in the container.
+func (s *set) release(ctx context.Context, list *listing, held map[string]place) error {
+	sealed := map[string]casefile.SourceID{}
+	for _, e := range list.entries {
+		sealed[e.Path] = e.SHA256
+	}
+	for _, e := range list.entries {
+		at, ok := held[e.Path]
+		if !ok || e.SHA256 == "" {
+			continue
+		}
+		src := s.sources[e.SHA256]
+		f, err := formatOf(src)
+		if err != nil {
+			return err
+		}
+		at.beside = map[string]casefile.SourceID{}
+		for _, ending := range f.Beside {
+			if id := sealed[e.Path+ending]; id != "" && s.sources[id].Size > 0 {
+				at.beside[ending] = id
+			}
+		}
+		if _, err := s.known(ctx, src, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member takes in one member of a container. One that is to be read with what lies beside it
+// is only sealed, and put into held.
+func (s *set) member(ctx context.Context, r *container.Reader, m container.Member, at place, held map[string]place) (entry, error) {
 	e := entry{Path: m.Name, Size: m.Size, Modified: when(m.Modified)}
 	if m.Refused != "" {
 		return e, s.refuse(at, &e, m.Refused, m.Limit)
@@ -109,7 +140,12 @@ func (s *set) member(ctx context.Context, r *container.Reader, m container.Membe
 		return e, err
 	}
 	if id, ok := s.byMember[[2]string{string(at.parent), m.Name}]; ok {
-		return took(s.known(ctx, s.sources[id], at))
+		src := s.sources[id]
+		if f, err := formatOf(src); err == nil && f.Beside != nil {
+			held[m.Name] = at
+			return took(src, nil)
+		}
+		return took(s.known(ctx, src, at))
 	}
 	content := r.Content(ctx)
 	in := bufio.NewReaderSize(content, headSize)
@@ -124,7 +160,12 @@ func (s *set) member(ctx context.Context, r *container.Reader, m container.Membe
 		return e, err
 	}
 	defer sealing.Close()
-	src, err := s.take(ctx, sealing, sniff(name, head, s.opt.List, true), store.Source{Name: name}, at, nil)
+	what := sniff(name, head, s.opt.List, true)
+	if what.reader != nil && what.reader.Beside != nil {
+		at.hold = true
+		held[m.Name] = at
+	}
+	src, err := s.take(ctx, sealing, what, store.Source{Name: name}, at, nil)
 	var limit *container.LimitError
 	if errors.As(err, &limit) {
 		return e, s.refuse(at, &e, limit.What, true)

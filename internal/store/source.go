@@ -31,13 +31,16 @@ type Source struct {
 	Size       int64             `json:"size"`             // bytes
 	Exhibit    string            `json:"exhibit,omitempty"`
 	LegalBasis string            `json:"legal_basis,omitempty"`
-	List       string            `json:"list,omitempty"`        // list name; empty for the platform's own files
-	Format     string            `json:"format"`                // the reader that reads it (mysqldump, csv ...), or one of the formats above
-	Note       string            `json:"note,omitempty"`        // why it is unreadable, incomplete, or was not looked into
-	SnapshotOf casefile.SourceID `json:"snapshot_of,omitempty"` // the source of which it is a later state, see [Series]
-	Taken      *time.Time        `json:"taken,omitempty"`       // when the state was taken from the service, where that is stated (UTC)
-	SealedBy   string            `json:"sealed_by"`
-	SealedAt   time.Time         `json:"sealed_at"`
+	List       string            `json:"list,omitempty"` // list name; empty for the platform's own files
+	Format     string            `json:"format"`         // the reader that reads it (mysqldump, csv ...), or one of the formats above
+	Note       string            `json:"note,omitempty"` // why it is unreadable, incomplete, or was not looked into
+	// Siblings are the sources that lay beside it and are read with it, by the ending of their
+	// names: a SQLite database's -wal and -journal.
+	Siblings   map[string]casefile.SourceID `json:"siblings,omitempty"`
+	SnapshotOf casefile.SourceID            `json:"snapshot_of,omitempty"` // the source of which it is a later state, see [Series]
+	Taken      *time.Time                   `json:"taken,omitempty"`       // when the state was taken from the service, where that is stated (UTC)
+	SealedBy   string                       `json:"sealed_by"`
+	SealedAt   time.Time                    `json:"sealed_at"`
 }
 
 // HasNoTables reports whether no reader read the source: it is a container, a listing, an

@@ -6,7 +6,9 @@
 //
 // Promises every reader keeps, checked by the conformance suite in dumptest:
 //   - every row has the ordinal of its place in its table (from 1, damaged rows counted) and
-//     the byte offset at which the same format's Row finds it again;
+//     the offset at which the same format's Row finds it again: of its first byte or, where
+//     rows have no bytes of their own (sqlitefile, xlsx, parquetfile, pgdump's custom format),
+//     what the format's package comment says; a rowid can be negative;
 //   - every byte that should have been a row and could not be read lies in exactly one
 //     [Damage], which says where and why and for how many rows it stands;
 //   - memory is bounded by the segment size and the longest row, whatever the file's size;
@@ -102,7 +104,7 @@ type Batch struct {
 
 // Row is the place of one row of a batch.
 type Row struct {
-	Offset int64 // in the source
+	Offset int64 // where the format's Row finds it again
 }
 
 // Cells are the fields of row i of the batch.
@@ -152,21 +154,26 @@ type Format struct {
 
 	// Stream reads the content in one pass, while it is being sealed.
 	Stream func(ctx context.Context, r io.Reader, name string, sink Sink) error
-	// File reads a file that needs random access: the sealed copy at path, which it never
-	// changes. Rows of such a format may have no byte address; their offset is then what the
-	// format's package comment says.
-	File func(ctx context.Context, path, name string, sink Sink) error
+	// File reads a file that needs random access: the sealed copy, which it never changes.
+	// Rows of such a format may have no byte address; their offset is then what the format's
+	// package comment says.
+	File func(ctx context.Context, src Sealed, sink Sink) error
+	// Beside are the endings of names of files that belong to such a file when they lie beside
+	// it, and are read with it.
+	Beside []string
 
 	// Row reads one row again.
 	Row func(ctx context.Context, src Sealed, table string, row, offset int64) (Found, error)
 }
 
-// Sealed is a sealed source to read rows from again.
+// Sealed is a sealed source.
 type Sealed struct {
-	Path string // of the sealed copy
-	Name string // the file's own name
-	At   io.ReaderAt
-	Size int64
+	Path   string            // of the sealed copy
+	Beside map[string]string // paths of the sealed files that lay beside it, by the ending of their names
+	Name   string            // the file's own name
+	At     io.ReaderAt       // for Row only
+	Size   int64             // the same
+	Temp   string            // folder for temporary files; empty: the system's
 }
 
 // Found is one row read again.

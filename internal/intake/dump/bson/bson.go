@@ -46,13 +46,13 @@ func Format() dump.Format {
 	return dump.Format{
 		Name: "bson", Version: "1", About: "dump of a MongoDB database by mongodump: .bson file or archive",
 		Match: func(_ string, head []byte) bool { return match(head) },
-		File: func(ctx context.Context, path, name string, sink dump.Sink) error {
-			f, err := os.Open(path)
+		File: func(ctx context.Context, src dump.Sealed, sink dump.Sink) error {
+			f, err := os.Open(src.Path)
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			return Read(ctx, f, jsonl.TableName(name), sink, 0)
+			return Read(ctx, f, jsonl.TableName(src.Name), sink, 0)
 		},
 		Row: func(_ context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
 			return readRow(src.At, offset)

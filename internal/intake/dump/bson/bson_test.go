@@ -154,13 +154,13 @@ func TestConform(t *testing.T) {
 				},
 				Segment: func(size int) dump.Format {
 					f := Format()
-					f.File = func(ctx context.Context, path, name string, sink dump.Sink) error {
-						r, err := os.Open(path)
+					f.File = func(ctx context.Context, src dump.Sealed, sink dump.Sink) error {
+						r, err := os.Open(src.Path)
 						if err != nil {
 							return err
 						}
 						defer r.Close()
-						return Read(ctx, r, jsonl.TableName(name), sink, size)
+						return Read(ctx, r, jsonl.TableName(src.Name), sink, size)
 					}
 					return f
 				},

@@ -101,7 +101,7 @@ func (s *suite) read(ctx context.Context, f dump.Format, content []byte, sink du
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		return err
 	}
-	return f.File(ctx, path, s.file.Name, sink)
+	return f.File(ctx, dump.Sealed{Path: path, Name: s.file.Name, Temp: s.dir}, sink)
 }
 
 type panicked struct{ what string }
@@ -124,7 +124,7 @@ func (s *suite) row(content []byte, r Row) (found dump.Found, err error) {
 			err = &panicked{fmt.Sprintf("%v\n%s", p, debug.Stack())}
 		}
 	}()
-	src := dump.Sealed{Path: filepath.Join(s.dir, s.file.Name), Name: s.file.Name, At: bytes.NewReader(content), Size: int64(len(content))}
+	src := dump.Sealed{Path: filepath.Join(s.dir, s.file.Name), Name: s.file.Name, At: bytes.NewReader(content), Size: int64(len(content)), Temp: s.dir}
 	return s.Format.Row(context.Background(), src, r.Table, r.Ordinal, r.Offset)
 }
 
@@ -518,7 +518,7 @@ func (s *suite) large(t *testing.T) {
 	rows := s.Large(t, path)
 	run := func(ctx context.Context, sink dump.Sink) error {
 		if format.File != nil {
-			return format.File(ctx, path, s.file.Name, sink)
+			return format.File(ctx, dump.Sealed{Path: path, Name: s.file.Name, Temp: filepath.Dir(path)}, sink)
 		}
 		f, err := os.Open(path)
 		if err != nil {

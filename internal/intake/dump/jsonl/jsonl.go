@@ -43,13 +43,13 @@ func Format() dump.Format {
 	return dump.Format{
 		Name: "json", Version: "1", About: "JSON: one object a line, or one array of objects",
 		Match: func(_ string, head []byte) bool { return Match(head) },
-		File: func(ctx context.Context, path, name string, sink dump.Sink) error {
-			f, err := os.Open(path)
+		File: func(ctx context.Context, src dump.Sealed, sink dump.Sink) error {
+			f, err := os.Open(src.Path)
 			if err != nil {
 				return err
 			}
 			defer f.Close()
-			return Read(ctx, f, TableName(name), sink, Options{})
+			return Read(ctx, f, TableName(src.Name), sink, Options{})
 		},
 		Row: func(_ context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
 			return readRow(src.At, offset)

@@ -40,8 +40,8 @@ func Format() dump.Format {
 	return dump.Format{
 		Name: "parquet", Version: "1", About: "Parquet file",
 		Match: func(_ string, head []byte) bool { return bytes.HasPrefix(head, []byte("PAR1")) },
-		File: func(ctx context.Context, path, name string, sink dump.Sink) error {
-			return Read(ctx, path, tableName(name), sink)
+		File: func(ctx context.Context, src dump.Sealed, sink dump.Sink) error {
+			return Read(ctx, src.Path, tableName(src.Name), sink)
 		},
 		Row: func(ctx context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
 			return readRow(ctx, src.Path, offset)

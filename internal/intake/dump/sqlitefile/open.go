@@ -16,30 +16,46 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// open opens the database at path without changing it. done closes it and removes what was
-// copied. remarks are what a reader of its rows should know.
-func open(path string) (db *sql.DB, done func(), remarks []dump.Damage, err error) {
+// The endings of the names of what lies beside a database.
+const (
+	wal     = "-wal"
+	journal = "-journal"
+)
+
+// open opens the database without changing it. done closes it and removes what was copied.
+// remarks are what a reader of its rows should know.
+func open(src dump.Sealed) (db *sql.DB, done func(), remarks []dump.Damage, err error) {
+	path := src.Path
 	if remarks, err = header(path); err != nil {
 		return nil, nil, nil, err
 	}
 	mode, dir := "mode=ro&immutable=1", ""
-	beside := false
-	for _, ending := range []string{"-wal", "-journal"} {
-		if info, err := os.Stat(path + ending); err == nil && info.Size() > 0 {
-			beside = true
+	beside := map[string]string{"": path}
+	for ending, from := range src.Beside {
+		if ending == wal {
+			remarks = nil // what the header says is older
+		}
+		super, err := namesSuperJournal(from)
+		switch {
+		case err != nil:
+			return nil, nil, nil, err
+		case ending == journal && super:
+			remarks = append(remarks, dump.Damage{Reason: "its -journal belongs to a commit over several databases: it cannot be told whether that was finished, and the rows are as they stand in the file"})
+		default:
+			beside[ending] = from
 		}
 	}
-	if beside {
-		if dir, err = os.MkdirTemp("", "unspoof-sqlite"); err != nil {
+	if len(beside) > 1 {
+		if dir, err = os.MkdirTemp(src.Temp, "sqlite-*"); err != nil {
 			return nil, nil, nil, err
 		}
 		to := filepath.Join(dir, "db")
-		for _, ending := range []string{"", "-wal", "-journal"} {
-			if err := copyFile(to+ending, path+ending); err != nil && !(ending != "" && errors.Is(err, os.ErrNotExist)) {
+		for ending, from := range beside {
+			if err := copyFile(to+ending, from); err != nil {
 				return nil, nil, nil, errors.Join(err, os.RemoveAll(dir))
 			}
 		}
-		path, mode, remarks = to, "mode=rw", nil
+		path, mode = to, "mode=rw"
 	}
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -86,6 +102,24 @@ func header(path string) (remarks []dump.Damage, err error) {
 		remarks = append(remarks, dump.Damage{Offset: info.Size(), Reason: fmt.Sprintf("the file is cut: its header tells of %d bytes and it has %d", size, info.Size())})
 	}
 	return remarks, nil
+}
+
+// namesSuperJournal reports whether a file ends as a rollback journal that names a
+// super-journal does: with SQLite's journal magic (sqlite.org/fileformat2.html, section 3).
+func namesSuperJournal(path string) (bool, error) {
+	const magic = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() < int64(len(magic)) {
+		return false, err
+	}
+	var end [len(magic)]byte
+	_, err = f.ReadAt(end[:], info.Size()-int64(len(magic)))
+	return string(end[:]) == magic, err
 }
 
 func copyFile(to, from string) (err error) {

@@ -69,9 +69,9 @@ func appendFloat(text []byte, v float64) []byte {
 }
 
 // findRow reads one row again: by its rowid, or by its ordinal where there is none.
-func findRow(ctx context.Context, path, name string, row, offset int64) (f dump.Found, err error) {
+func findRow(ctx context.Context, src dump.Sealed, name string, row, offset int64) (f dump.Found, err error) {
 	defer guard(&err)
-	db, done, _, err := open(path)
+	db, done, _, err := open(src)
 	if err != nil {
 		return f, err
 	}

@@ -1,11 +1,14 @@
 // Package sqlitefile reads SQLite database files, as evidence: the file is never changed.
 //
 // A database with nothing beside it is opened read-only and immutable, so that SQLite takes
-// no lock and writes nothing. One with a -wal or -journal file beside it is copied, with
-// those, to a temporary folder first, because SQLite works on them. A file that was written
-// in write-ahead mode and has no -wal beside it gets a remark: its last changes may be
-// missing. (A sealed source is one file, so siblings are read only where they were put beside
-// it.) Deleted rows that still lie in free pages are not looked for.
+// no lock and writes nothing. One beside which a -wal or -journal file lay is copied, with
+// those, to a temporary folder first, because SQLite works on them: what was committed in the
+// -wal is read, and what the -journal shows to be unfinished is rolled back, as the program
+// that used the database would have seen it. A -journal that names a super-journal (of a
+// commit over several databases) is left out and a remark says so: SQLite would open the file
+// it names, and may delete it. A file that was written in write-ahead mode and has no -wal
+// beside it gets a remark: its last changes may be missing. Deleted rows that still lie in
+// free pages are not looked for.
 //
 // A row has no byte address: its offset is its rowid, by which it is read again, or its
 // ordinal in a table WITHOUT ROWID. A row's text is its cells one behind the other, numbers
@@ -46,13 +49,10 @@ const magic = "SQLite format 3\x00"
 func Format() dump.Format {
 	return dump.Format{
 		Name: "sqlite", Version: "1", About: "SQLite database file",
-		Match: func(_ string, head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) },
-		File: func(ctx context.Context, path, _ string, sink dump.Sink) error {
-			return Read(ctx, path, sink)
-		},
-		Row: func(ctx context.Context, src dump.Sealed, table string, row, offset int64) (dump.Found, error) {
-			return findRow(ctx, src.Path, table, row, offset)
-		},
+		Match:  func(_ string, head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) },
+		File:   Read,
+		Beside: []string{wal, journal},
+		Row:    findRow,
 	}
 }
 
@@ -61,14 +61,14 @@ const (
 	batchRows = 1 << 16
 )
 
-// Read reads the database at path and hands what it finds to sink. What of the database is
+// Read reads the database and hands what it finds to sink. What of the database is
 // corrupt is damage; an error is the sink's, the context's, or that the file cannot be opened.
-func Read(ctx context.Context, path string, sink dump.Sink) (err error) {
+func Read(ctx context.Context, src dump.Sealed, sink dump.Sink) (err error) {
 	defer guard(&err)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	db, done, remarks, err := open(path)
+	db, done, remarks, err := open(src)
 	if err != nil {
 		return err
 	}

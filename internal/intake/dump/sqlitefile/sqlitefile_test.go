@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,54 +81,142 @@ func TestConform(t *testing.T) {
 	})
 }
 
-// A database whose last changes are still in its -wal, and one without it.
-func TestWAL(t *testing.T) {
+// seize copies a live database and what lies beside it, as an investigator does, and gives it
+// as a sealed source: under names that say nothing.
+func seize(t *testing.T, live string) dump.Sealed {
+	t.Helper()
 	dir := t.TempDir()
-	live := filepath.Join(dir, "live.db")
-	db, err := sql.Open("sqlite", live+"?_pragma=journal_mode(wal)&_pragma=wal_autocheckpoint(0)")
+	src := dump.Sealed{Path: filepath.Join(dir, "1"), Beside: map[string]string{}, Temp: t.TempDir()}
+	if err := copyFile(src.Path, live); err != nil {
+		t.Fatal(err)
+	}
+	for _, ending := range []string{wal, journal} {
+		if info, err := os.Stat(live + ending); err == nil && info.Size() > 0 {
+			src.Beside[ending] = filepath.Join(dir, "2"+ending[1:2])
+			if err := copyFile(src.Beside[ending], live+ending); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return src
+}
+
+// live opens a database and gives its path.
+func live(t *testing.T, options string) (*sql.DB, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "live.db")
+	db, err := sql.Open("sqlite", path+options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	if _, err := db.Exec(`CREATE TABLE t (v); PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t VALUES ('in the wal')`); err != nil {
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { db.Close() })
+	return db, path
+}
+
+func run(t *testing.T, db *sql.DB, statements string) {
+	t.Helper()
+	if _, err := db.Exec(statements); err != nil {
 		t.Fatal(err)
 	}
-	seized := filepath.Join(dir, "seized.db")
-	for _, ending := range []string{"", "-wal"} {
-		if err := copyFile(seized+ending, live+ending); err != nil {
+}
+
+// values reads a source, and each of its rows again, and gives the first cells.
+func values(t *testing.T, src dump.Sealed) (list []string, remarks []dump.Damage) {
+	t.Helper()
+	before, err := filepath.Glob(filepath.Dir(src.Path) + "/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := map[string][]byte{}
+	for _, p := range before {
+		if content[p], err = os.ReadFile(p); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before, err := os.ReadFile(seized)
+	var c dumptest.Collector
+	if err := Read(context.Background(), src, &c); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.Found {
+		list = append(list, r.Cells[0])
+		f, err := findRow(context.Background(), src, r.Table, r.Ordinal, r.Offset)
+		if err != nil || dumptest.Decode(f.Cells[0], f.Text) != r.Cells[0] {
+			t.Errorf("row %d read again: %q, %v", r.Ordinal, f.Text, err)
+		}
+	}
+	after, err := filepath.Glob(filepath.Dir(src.Path) + "/*")
+	if err != nil || !slices.Equal(before, after) {
+		t.Errorf("files: %q, before %q, %v", after, before, err)
+	}
+	for _, p := range after {
+		if b, err := os.ReadFile(p); err != nil || !bytes.Equal(b, content[p]) {
+			t.Errorf("%s was changed: %v", p, err)
+		}
+	}
+	if left, err := os.ReadDir(src.Temp); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	return list, c.Damages
+}
+
+// What was committed is in the -wal; what was not, is there too and is not read.
+func TestWAL(t *testing.T) {
+	db, path := live(t, "?_pragma=journal_mode(wal)&_pragma=wal_autocheckpoint(0)&_pragma=cache_size(2)")
+	run(t, db, `CREATE TABLE t (v); INSERT INTO t VALUES ('in the file'); PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t VALUES ('in the wal');
+		BEGIN; INSERT INTO t SELECT 'not committed ' || hex(zeroblob(2000)) FROM (WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 100) SELECT i FROM g)`)
+	src := seize(t, path)
+	if b, err := os.ReadFile(src.Beside[wal]); err != nil || !bytes.Contains(b, []byte("not committed")) {
+		t.Fatalf("the -wal has no uncommitted row: %v", err)
+	}
+	if got, remarks := values(t, src); !slices.Equal(got, []string{"in the file", "in the wal"}) || len(remarks) != 0 {
+		t.Errorf("%q, %+v", got, remarks)
+	}
+	src.Beside = nil
+	if got, remarks := values(t, src); !slices.Equal(got, []string{"in the file"}) || len(remarks) != 1 || !strings.Contains(remarks[0].Reason, "write-ahead") {
+		t.Errorf("alone: %q, %+v", got, remarks)
+	}
+}
+
+// A transaction that had begun to write into the file is rolled back by its -journal.
+func TestJournal(t *testing.T) {
+	db, path := live(t, "?_pragma=cache_size(2)&_pragma=cache_spill(1)")
+	run(t, db, `CREATE TABLE t (v); INSERT INTO t VALUES ('committed');
+		BEGIN; DELETE FROM t; INSERT INTO t SELECT 'not committed ' || hex(zeroblob(2000)) FROM (WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 100) SELECT i FROM g)`)
+	src := seize(t, path)
+	if b, err := os.ReadFile(src.Path); err != nil || !bytes.Contains(b, []byte("not committed")) || src.Beside[journal] == "" {
+		t.Fatalf("the transaction has not spilled into the file: %v", err)
+	}
+	if got, remarks := values(t, src); !slices.Equal(got, []string{"committed"}) || len(remarks) != 0 {
+		t.Errorf("%q, %+v", got, remarks)
+	}
+	// Nothing outside is touched for the name of a super-journal.
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, c := range []byte(victim) {
+		sum += int(int8(c))
+	}
+	super := binary.BigEndian.AppendUint32([]byte("\xff\xff\xff\xff"+victim), uint32(len(victim)))
+	super = binary.BigEndian.AppendUint32(super, uint32(sum))
+	f, err := os.OpenFile(src.Beside[journal], os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var c dumptest.Collector
-	if err := Read(context.Background(), seized, &c); err != nil {
+	if _, err := f.Write(append(super, "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"...)); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Found) != 1 || c.Found[0].Cells[0] != "in the wal" || len(c.Damages) != 0 {
-		t.Errorf("%s", &c)
-	}
-	if f, err := findRow(context.Background(), seized, "t", 1, 1); err != nil || dumptest.Decode(f.Cells[0], f.Text) != "in the wal" {
-		t.Errorf("read again: %q, %v", f.Text, err)
-	}
-	after, err := os.ReadFile(seized)
-	if err != nil || !bytes.Equal(before, after) {
-		t.Errorf("the file was changed: %v", err)
-	}
-	if list, err := filepath.Glob(seized + "*"); err != nil || len(list) != 2 {
-		t.Errorf("files beside the database: %q, %v", list, err)
-	}
-	if err := os.Remove(seized + "-wal"); err != nil {
+	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var alone dumptest.Collector
-	if err := Read(context.Background(), seized, &alone); err != nil {
-		t.Fatal(err)
+	_, remarks := values(t, src)
+	if len(remarks) == 0 || !strings.Contains(remarks[0].Reason, "several databases") {
+		t.Errorf("%+v", remarks)
 	}
-	if len(alone.Found) != 0 || len(alone.Damages) != 1 || !strings.Contains(alone.Damages[0].Reason, "write-ahead") {
-		t.Errorf("%s", &alone)
+	if _, err := os.Stat(victim); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -145,7 +234,7 @@ func TestCorrupt(t *testing.T) {
 		t.Fatal(err)
 	}
 	var c dumptest.Collector
-	if err := Read(context.Background(), path, &c); err != nil {
+	if err := Read(context.Background(), dump.Sealed{Path: path}, &c); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d rows, damage %+v", len(c.Found), c.Damages)
@@ -194,9 +283,9 @@ func FuzzRead(f *testing.F) {
 			t.Fatal(err)
 		}
 		var c dumptest.Collector
-		_ = Read(context.Background(), path, &c) // an error is an answer
+		_ = Read(context.Background(), dump.Sealed{Path: path}, &c) // an error is an answer
 		for _, r := range c.Found {
-			_, _ = findRow(context.Background(), path, r.Table, r.Ordinal, r.Offset)
+			_, _ = findRow(context.Background(), dump.Sealed{Path: path}, r.Table, r.Ordinal, r.Offset)
 		}
 	})
 }

@@ -18,7 +18,7 @@
 //
 // The library (xuri/excelize) takes a broken sheet for one that ends, so each sheet's XML is
 // first passed over here to be sure that it is well-formed and to count its rows. Large parts
-// are unpacked into temporary files, which are removed behind the reading.
+// are unpacked into temporary files in the case, which are removed behind the reading.
 //
 // Not read: .xls, .xlsb, .ods, encrypted workbooks, chart sheets.
 //
@@ -46,11 +46,11 @@ func Format() dump.Format {
 	return dump.Format{
 		Name: "xlsx", Version: "1", About: "Excel workbook (.xlsx)",
 		Match: match,
-		File: func(ctx context.Context, path, _ string, sink dump.Sink) error {
-			return Read(ctx, path, sink)
+		File: func(ctx context.Context, src dump.Sealed, sink dump.Sink) error {
+			return Read(ctx, src.Path, src.Temp, sink)
 		},
 		Row: func(ctx context.Context, src dump.Sealed, table string, _, offset int64) (dump.Found, error) {
-			return readRow(ctx, src.Path, table, offset)
+			return readRow(ctx, src.Path, src.Temp, table, offset)
 		},
 	}
 }
@@ -63,11 +63,15 @@ func match(name string, head []byte) bool {
 	return ext == ".xlsx" || ext == ".xlsm" || bytes.Contains(head, []byte("xl/work")) || bytes.Contains(head, []byte("xl/styles"))
 }
 
-// options keep a workbook from filling memory or the disk.
-var options = excelize.Options{UnzipSizeLimit: 8 << 30, UnzipXMLSizeLimit: 16 << 20}
+// options keep a workbook from filling memory or the disk; parts of more than 16 MiB are
+// unpacked into files in temp.
+func options(temp string) excelize.Options {
+	return excelize.Options{UnzipSizeLimit: 8 << 30, UnzipXMLSizeLimit: 16 << 20, TmpDir: temp}
+}
 
-// Read reads the workbook at path and hands its rows to sink.
-func Read(ctx context.Context, path string, sink dump.Sink) error {
+// Read reads the workbook at path and hands its rows to sink. temp is a folder for temporary
+// files; empty: the system's.
+func Read(ctx context.Context, path, temp string, sink dump.Sink) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -75,7 +79,7 @@ func Read(ctx context.Context, path string, sink dump.Sink) error {
 	if err != nil {
 		return err
 	}
-	f, err := excelize.OpenFile(path, options)
+	f, err := excelize.OpenFile(path, options(temp))
 	if err != nil {
 		return err
 	}
@@ -229,12 +233,12 @@ func each(ctx context.Context, f *excelize.File, sheet string, yield func(number
 }
 
 // readRow reads one row of one sheet again.
-func readRow(ctx context.Context, path, table string, offset int64) (dump.Found, error) {
+func readRow(ctx context.Context, path, temp, table string, offset int64) (dump.Found, error) {
 	parts, err := names(path)
 	if err != nil {
 		return dump.Found{}, err
 	}
-	f, err := excelize.OpenFile(path, options)
+	f, err := excelize.OpenFile(path, options(temp))
 	if err != nil {
 		return dump.Found{}, err
 	}

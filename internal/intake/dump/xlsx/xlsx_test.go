@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,7 +105,7 @@ func TestConform(t *testing.T) {
 
 func TestSheets(t *testing.T) {
 	var c dumptest.Collector
-	if err := Read(context.Background(), file(t, book(t)), &c); err != nil {
+	if err := Read(context.Background(), file(t, book(t)), "", &c); err != nil {
 		t.Fatal(err)
 	}
 	if c.Found[0].Offset != 4 || c.Found[1].Offset != 6 || len(c.Statements) != 1 || !strings.Contains(c.Statements[0], "Call data for") {
@@ -158,7 +159,7 @@ func change(t *testing.T, content []byte, name string, edit func(string) string)
 func TestBroken(t *testing.T) {
 	content := change(t, book(t), "xl/worksheets/sheet1.xml", func(s string) string { return s[:strings.Index(s, `<row r="6"`)] + "<row" })
 	var c dumptest.Collector
-	if err := Read(context.Background(), file(t, content), &c); err != nil {
+	if err := Read(context.Background(), file(t, content), "", &c); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Found) != 3 || len(c.Damages) != 1 || c.Damages[0].Table != "Calls" || c.Damages[0].Row != 2 || !strings.Contains(c.Damages[0].Reason, "breaks at byte") {
@@ -181,4 +182,42 @@ func FuzzValue(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stored, shown string) {
 		value(stored, shown, len(shown)%2 == 0)
 	})
+}
+
+// What does not fit in memory is unpacked into the folder that is given for it, and removed.
+func TestTemporaryFiles(t *testing.T) {
+	path, temp := filepath.Join(t.TempDir(), "x.xlsx"), t.TempDir()
+	f := excelize.NewFile()
+	defer f.Close()
+	w, err := f.NewStreamWriter("Sheet1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 30_000)
+	for i := range 701 { // 20 MiB
+		row := []any{i, long}
+		if i == 0 {
+			row = []any{"n", "text"}
+		}
+		if err := w.SetRow("A"+strconv.Itoa(i+1), row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SaveAs(path); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(temp, "no such folder"))
+	var c dumptest.Collector
+	if err := Read(context.Background(), path, temp, &c); err != nil || len(c.Found) != 700 || len(c.Damages) != 0 {
+		t.Errorf("%d rows, %+v, %v", len(c.Found), c.Damages, err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if err := Read(context.Background(), path, "", &c); err == nil && len(c.Damages) == 0 {
+		t.Error("this workbook needs no temporary file: the test shows nothing")
+	}
 }

@@ -1,0 +1,134 @@
+package intake
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store"
+)
+
+// seizedWAL is a folder with a database whose last row, of a negative rowid, is only in its -wal.
+func seizedWAL(t *testing.T) string {
+	t.Helper()
+	dir, live := t.TempDir(), filepath.Join(t.TempDir(), "live.db")
+	db, err := sql.Open("sqlite", live+"?_pragma=journal_mode(wal)&_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`CREATE TABLE t (v); INSERT INTO t VALUES ('in the file'); PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t (rowid, v) VALUES (-5, 'in the wal')`); err != nil {
+		t.Fatal(err)
+	}
+	for _, ending := range []string{"", "-wal"} {
+		b, err := os.ReadFile(live + ending)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, "x.db"+ending), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// A database is read together with the -wal beside it: in a folder, alone, in an archive, and
+// when the -wal comes later.
+func TestSiblings(t *testing.T) {
+	dir := seizedWAL(t)
+	db, errDB := os.ReadFile(filepath.Join(dir, "x.db"))
+	wal, errWAL := os.ReadFile(filepath.Join(dir, "x.db-wal"))
+	if err := errors.Join(errDB, errWAL); err != nil {
+		t.Fatal(err)
+	}
+	held := func(t *testing.T, in *Intake, by map[string]Added, at string) {
+		t.Helper()
+		a, w := by[at+"x.db"], by[at+"x.db-wal"]
+		src, err := in.Case.Source(a.Source.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Outcome != Read || a.Totals.Stored != 2 || a.Totals.Damages != 0 || w.Outcome != Attached || !strings.Contains(w.Reason, "write-ahead") || src.Siblings["-wal"] != w.Source.ID {
+			t.Errorf("database %+v\n-wal %+v\nrecord %+v", a, w, src)
+		}
+		ref := casefile.RowRef{Source: src.ID, Table: "t", Row: 1, Offset: -5}
+		parsed, err := casefile.ParseRowRef(ref.String())
+		if err != nil || parsed != ref {
+			t.Errorf("%s: %+v, %v", ref, parsed, err)
+		}
+		o, err := ReadRow(t.Context(), in.Case, parsed)
+		if err != nil || o.Cells[0].Value != "in the wal" {
+			t.Errorf("row: %+v, %v", o.Cells, err)
+		}
+		if left, err := filepath.Glob(filepath.Join(in.Case.Dir, "tables", ".stage-*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
+	}
+	t.Run("folder", func(t *testing.T) {
+		in := newIntake(t)
+		account, by := added(t, in, AddOptions{}, dir)
+		held(t, in, by, "")
+		if account.Found != 2 || account.Known != 0 || account.Read != 1 || account.Attached != 1 || account.Bytes != int64(len(db)+len(wal)) {
+			t.Errorf("%+v", account)
+		}
+		account, by = added(t, in, AddOptions{}, dir)
+		held(t, in, by, "")
+		if account.Found != 2 || account.Known != 2 {
+			t.Errorf("again: %+v", account)
+		}
+	})
+	t.Run("file", func(t *testing.T) {
+		in := newIntake(t)
+		account, by := added(t, in, AddOptions{}, filepath.Join(dir, "x.db"))
+		held(t, in, by, "")
+		if account.Found != 2 || account.Known != 0 {
+			t.Errorf("%+v", account)
+		}
+		if a, err := in.Add(t.Context(), filepath.Join(dir, "x.db"), AddOptions{}); err != nil || a.Path != "x.db" {
+			t.Errorf("%+v, %v", a, err)
+		}
+	})
+	t.Run("archive", func(t *testing.T) {
+		for _, order := range [][]file{{{"d/x.db", string(db)}, {"d/x.db-wal", string(wal)}}, {{"d/x.db-wal", string(wal)}, {"d/x.db", string(db)}}} {
+			in := newIntake(t)
+			path := filepath.Join(write(t, map[string][]byte{"a.tar": tarOf(order...)}), "a.tar")
+			account, by := added(t, in, AddOptions{}, path)
+			held(t, in, by, "a.tar!d/")
+			if account.Found != 3 || account.Known != 0 || account.Read != 1 {
+				t.Errorf("%+v", account)
+			}
+			account, by = added(t, in, AddOptions{}, path)
+			held(t, in, by, "a.tar!d/")
+			if account.Found != 3 || account.Known != 3 {
+				t.Errorf("again: %+v", account)
+			}
+		}
+	})
+	t.Run("later", func(t *testing.T) {
+		in := newIntake(t)
+		alone := write(t, map[string][]byte{"x.db": db})
+		_, by := added(t, in, AddOptions{}, alone)
+		if a := by["x.db"]; a.Totals.Stored != 1 || a.Totals.Damages != 1 {
+			t.Errorf("alone: %+v", a)
+		}
+		before, err := in.Case.Table(store.SourceTableName(by["x.db"].Source.ID, "t"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, by = added(t, in, AddOptions{}, dir)
+		held(t, in, by, "")
+		after, err := in.Case.Table(before.Table)
+		if err != nil || after.Version == before.Version {
+			t.Errorf("the table has the version it had without the -wal, %v", err)
+		}
+		_, by = added(t, in, AddOptions{}, alone)
+		held2 := by["x.db"]
+		if held2.Totals.Stored != 2 || !held2.Known {
+			t.Errorf("alone again: %+v", held2)
+		}
+	})
+}
