@@ -254,7 +254,7 @@ func TestKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	exec(t, path, `CREATE TABLE a (x INT, y TEXT, z INT, PRIMARY KEY (z, y)); INSERT INTO a VALUES (1, 'b', 2); CREATE TABLE b (x INT UNIQUE); INSERT INTO b VALUES (1)`)
 	var c dumptest.Collector
-	if err := Read(context.Background(), path, &c); err != nil {
+	if err := Read(context.Background(), dump.Sealed{Path: path}, &c); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Tables) != 2 || strings.Join(c.Tables[0].Key, "|") != "z|y" || c.Tables[1].Key != nil {
