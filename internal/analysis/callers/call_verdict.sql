@@ -38,18 +38,23 @@ held AS (
       ON h.number = d.number AND (h.valid_from IS NULL OR d.day >= h.valid_from) AND (h.valid_to IS NULL OR d.day <= h.valid_to)
   ) WHERE place = 1
 ),
--- Rung X: the longest block that matches the number.
+-- Rung X: the longest block of the case's number plan that matches the number; of a case
+-- without one, the program's (duckdb/plan.go). Of two lines with one prefix, that which allocates it counts.
 block AS (
-  SELECT number, arg_max(b.status, length(b.prefix)) AS status
+  SELECT number, arg_max(b.status, 4 * length(b.prefix) + CASE b.status WHEN 'allocated' THEN 3 WHEN 'drama' THEN 2 WHEN 'unallocated' THEN 0 ELSE 1 END) AS status, 'the case''s number plan' AS plan
   FROM (SELECT number, CAST(number AS VARCHAR) AS digits, unnest(range(1, 12)) AS k FROM presented) p
   JOIN number_block b ON b.prefix = substr(p.digits, 1, k)
   GROUP BY number
+  UNION ALL
+  SELECT number, status, 'Ofcom''s number plan of ' || $plan_state
+  FROM presented ASOF JOIN uk_block ON british_key(number) >= number_from
+  WHERE NOT EXISTS (SELECT 1 FROM number_block)
 ),
 impossible AS (
   SELECT p.number,
     CASE WHEN CAST(p.number AS VARCHAR) LIKE '449%' THEN 'a 09 number cannot place calls'
-         WHEN b.status = 'unallocated' THEN 'the presented number is in a block that is not allocated'
-         WHEN b.status = 'drama' THEN 'the presented number is in a range kept for fiction' END AS reason
+         WHEN b.status = 'unallocated' THEN 'the presented number is in a block that is not allocated (' || b.plan || ')'
+         WHEN b.status = 'drama' THEN 'the presented number is in a range kept for fiction (' || b.plan || ')' END AS reason
   FROM presented p LEFT JOIN block b USING (number)
 ),
 named AS (

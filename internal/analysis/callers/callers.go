@@ -12,6 +12,7 @@ import (
 
 	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 var (
@@ -27,7 +28,7 @@ var (
 
 // LadderVersion names the evidence ladder; a verdict's rule_version is it and the version of
 // the registry.
-const LadderVersion = "ladder-1"
+const LadderVersion = "ladder-2"
 
 // Steps lists the steps in order.
 func Steps() []step.Step {
@@ -56,5 +57,5 @@ func verdictParams(c *store.Case) (map[string]string, error) {
 	} else if !errors.Is(err, store.ErrNoTable) {
 		return nil, err
 	}
-	return map[string]string{"zone": c.Config.TimeZone, "rule_version": LadderVersion + " registry " + registry}, nil
+	return map[string]string{"zone": c.Config.TimeZone, "plan_state": duckdb.PlanState, "rule_version": LadderVersion + " registry " + registry}, nil
 }

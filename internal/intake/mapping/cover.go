@@ -19,8 +19,8 @@ type Coverage struct {
 	Confidence float64  `json:"confidence,omitempty"`
 }
 
-// reference finds alias.column in a mapping's SQL.
-var reference = regexp.MustCompile(`[A-Za-z_]+\.[A-Za-z_][A-Za-z0-9_]*`)
+// reference finds alias.column and alias."column" in a mapping's SQL.
+var reference = regexp.MustCompile(`[A-Za-z_]+\.(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")`)
 
 // Cover tells of every column of a source's tables whether it is mapped, secret, set aside
 // with a reason, or unknown.
@@ -65,7 +65,7 @@ func (m *Mapping) Cover(tables map[string]store.Manifest) []Coverage {
 				for _, ref := range reference.FindAllString(text, -1) {
 					a, column, _ := strings.Cut(ref, ".")
 					if alias[a] != "" {
-						use(alias[a], column, target, "")
+						use(alias[a], strings.Trim(column, `"`), target, "")
 					}
 				}
 			}

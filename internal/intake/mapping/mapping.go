@@ -143,11 +143,11 @@ func Shipped() ([]*Mapping, error) {
 	return list, nil
 }
 
-// Recognises reports whether the mapping is for this source: by its list, or by the columns
-// it needs.
+// Recognises reports whether the mapping is for this source: by its list, and by the columns
+// it needs (a mapping of a list may need none).
 func (m *Mapping) Recognises(s store.Source, tables map[string]store.Manifest) bool {
-	if m.List != "" || s.List != "" {
-		return m.List == s.List
+	if m.List != s.List {
+		return false
 	}
 	for _, need := range m.Recognise {
 		table, column, _ := strings.Cut(need, ".")
@@ -164,7 +164,7 @@ func (m *Mapping) Recognises(s store.Source, tables map[string]store.Manifest) b
 			return false
 		}
 	}
-	return len(m.Recognise) > 0
+	return m.List != "" || len(m.Recognise) > 0
 }
 
 // Text is the mapping file's content.
