@@ -20,12 +20,12 @@ var conversions = map[string]string{
 	"lower":       "lower(trim(CAST(x AS VARCHAR)))",
 	"number":      "TRY_CAST(x AS BIGINT)",
 	"seconds":     "TRY_CAST(x AS BIGINT)",
-	"utc":         "make_timestamptz(epoch_us(TRY_CAST(x AS TIMESTAMP)))",     // a time of no zone that is UTC
-	"wall":        "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",                   // wall clock of zone Z
-	"instant":     "TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMP WITH TIME ZONE)", // with its distance from UTC
-	"epoch_s":     "TRY(to_timestamp(CAST(TRY_CAST(x AS DOUBLE) AS BIGINT)))", // seconds since 1970 UTC
-	"epoch_ms":    "TRY(to_timestamp(TRY_CAST(x AS BIGINT) // 1000))",
-	"epoch_us":    "TRY(to_timestamp(TRY_CAST(x AS BIGINT) // 1000000))",
+	"utc":         "make_timestamptz(epoch_us(TRY_CAST(x AS TIMESTAMP)))",                          // a time of no zone that is UTC
+	"wall":        "wall_time(TRY_CAST(x AS TIMESTAMP), Z)",                                        // wall clock of zone Z
+	"instant":     "TRY_CAST(CAST(x AS VARCHAR) AS TIMESTAMP WITH TIME ZONE)",                      // with its distance from UTC
+	"epoch_s":     "TRY(make_timestamptz(CAST(TRY_CAST(x AS DECIMAL(38,6)) * 1000000 AS BIGINT)))", // seconds since 1970 UTC, with a fraction or not
+	"epoch_ms":    "TRY(make_timestamptz(TRY_CAST(x AS BIGINT) * 1000))",
+	"epoch_us":    "TRY(make_timestamptz(TRY_CAST(x AS BIGINT)))",
 	"date":        "TRY_CAST(nullif(CAST(x AS VARCHAR), '') AS DATE)",
 	"e164":        "e164(CAST(x AS VARCHAR))",
 	"clid_number": "clid_number(CAST(x AS VARCHAR))",
