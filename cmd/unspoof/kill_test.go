@@ -1,14 +1,20 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +35,29 @@ func TestKill9(t *testing.T) {
 		t.Skip("many runs of the whole job")
 	}
 	s := seizure(t, 0.002, 1)
+	killRounds(t, trials(12), func(dir string) [][]string { return job(dir, s, lists) })
+}
+
+// The same over a folder of everything: containers in containers, databases' files, exchanges'
+// records, a cut dump, a file that nobody can read.
+func TestKill9Folder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many readings of a folder")
+	}
+	folder := mixedFolder(t)
+	killRounds(t, trials(6), func(dir string) [][]string {
+		return [][]string{{"add", "--case", dir, folder}, {"map", "--case", dir}}
+	})
+}
+
+// killRounds kills the commands of a job at random moments and runs them again.
+func killRounds(t *testing.T, rounds int, job func(dir string) [][]string) {
 	clean := newCase(t)
 	var took []time.Duration
 	var whole time.Duration
-	for _, args := range job(clean, s, lists) {
+	for _, args := range job(clean) {
 		began := time.Now()
-		done(t, args...)
+		ran(t, args...)
 		took = append(took, time.Since(began))
 		whole += time.Since(began)
 	}
@@ -43,22 +66,22 @@ func TestKill9(t *testing.T) {
 	t.Logf("undisturbed: %v, %d tables", whole.Round(time.Millisecond), len(want))
 
 	hit, otherFiles := map[string]int{}, map[string]int{}
-	for i := range trials(12) {
+	for i := range rounds {
 		t.Run(fmt.Sprint("round ", i), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(9, uint64(i)))
 			dir := newCase(t)
 			for range 1 + i%3/2 {
 				var killed string
 				if i%2 == 0 {
-					killed = killAtTime(t, job(dir, s, lists), took, time.Duration(rng.Int64N(int64(whole))))
+					killed = killAtTime(t, job(dir), took, time.Duration(rng.Int64N(int64(whole))))
 				} else {
-					killed = killAtTable(t, dir, job(dir, s, lists), 1+rng.IntN(len(want)-1), time.Duration(rng.IntN(8))*time.Millisecond)
+					killed = killAtTable(t, dir, job(dir), 1+rng.IntN(len(want)-1), time.Duration(rng.IntN(8))*time.Millisecond)
 				}
 				hit[killed]++
 				t.Log("killed: ", killed)
 			}
-			for _, args := range job(dir, s, lists) {
-				done(t, args...)
+			for _, args := range job(dir) {
+				ran(t, args...)
 			}
 			for _, table := range sameTables(t, tablesOf(t, dir), want) {
 				otherFiles[table]++
@@ -72,6 +95,82 @@ func TestKill9(t *testing.T) {
 	t.Logf("commands that were killed: %v; tables with the same rows in other files: %v", hit, otherFiles)
 }
 
+// ran runs a command that ends well, with damage or without.
+func ran(t *testing.T, args ...string) {
+	t.Helper()
+	if e := unspoof(t, args...); e.code != exitDone && e.code != exitDamage {
+		t.Fatal(e)
+	}
+}
+
+// mixedFolder makes a folder with a little of everything a seizure leaves behind.
+func mixedFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	dump, err := os.ReadFile(filepath.Join(seizure(t, 0.0005, 1), "mbilling.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, content []byte) {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, content, 0o640)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	zipped := func(files map[string][]byte) []byte {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			w, err := z.Create(name)
+			if err == nil {
+				_, err = w.Write(files[name])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write(dump); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var master, lines strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&master, `"acc%d","+443457404404","447700900%03d","out","""HSBC"" <+443457404404>","SIP/1","SIP/t","Dial","SIP/t","2022-03-01 10:00:%02d","2022-03-01 10:01:00","2022-03-01 10:02:00",90,60,"ANSWERED","DOCUMENTATION","1646128800.%d",""`+"\n", i%7, i%1000, i%60, i)
+		fmt.Fprintf(&lines, `{"_id":{"$oid":"%024x"},"from":"+443457404404","to":"447700900%03d"}`+"\n", i, i%1000)
+	}
+	write("backup/mbilling.sql.gz", packed.Bytes())
+	write("backup/cut.sql", dump[:len(dump)/3])
+	write("backup/old.zip", zipped(map[string][]byte{"var/log/asterisk/Master.csv": []byte(master.String()), "inner.zip": zipped(map[string][]byte{"calls.jsonl": []byte(lines.String())})}))
+	write("mongo/calls.json", []byte(lines.String()))
+	write("www/logo.png", append([]byte("\x89PNG\r\n\x1a\n"), dump[:5000]...))
+	write("www/empty.sql", nil)
+	for _, fixture := range []string{"pg_custom.dump", "pg_copy.sql"} {
+		if content, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "data", "telecom", "dump-fixtures", fixture)); err == nil {
+			write("pg/"+fixture, content)
+		}
+	}
+	lite, err := sql.Open("sqlite", filepath.Join(dir, "panel.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lite.Exec("CREATE TABLE login (id INTEGER PRIMARY KEY, who TEXT, at TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO login SELECT i, 'u' || i, '2022-01-01' FROM n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := lite.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // killAtTime kills the command that is running, by the clock of the undisturbed job, at the
 // given time of it. It says which one that was.
 func killAtTime(t *testing.T, commands [][]string, took []time.Duration, at time.Duration) string {
@@ -79,7 +178,7 @@ func killAtTime(t *testing.T, commands [][]string, took []time.Duration, at time
 	for i, args := range commands {
 		if at >= took[i] {
 			at -= took[i]
-			done(t, args...)
+			ran(t, args...)
 			continue
 		}
 		if killed := kill(t, args, func() bool { time.Sleep(at); return true }); killed != "nothing" {
@@ -132,7 +231,7 @@ func kill(t *testing.T, args []string, due func() bool) string {
 		select {
 		case err := <-ended:
 			switch state := cmd.ProcessState; {
-			case err == nil:
+			case err == nil, state.ExitCode() == exitDamage:
 				return "nothing"
 			case state.ExitCode() != -1:
 				t.Fatalf("%v failed before it was killed: %v\n%s", args, err, said.String())
