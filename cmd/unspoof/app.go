@@ -9,8 +9,10 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"runtime/debug"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -26,7 +28,9 @@ type workspace struct {
 	log  *ledger.Log
 	hand ledger.Hand
 	key  ledger.Key
-	done []func()
+	// engineMB is what the SQL engine may use; 0: as much as it thinks fit.
+	engineMB int64
+	done     []func()
 }
 
 // openCase opens a case and its ledger. With write it also takes the case's lock and puts in
@@ -145,7 +149,7 @@ func (w *workspace) wholeSources(ctx context.Context) error {
 
 // engine opens the SQL engine over the case.
 func (w *workspace) engine(ctx context.Context) (*duckdb.Engine, error) {
-	e, err := duckdb.Open(ctx, w.Case, duckdb.Options{})
+	e, err := duckdb.Open(ctx, w.Case, duckdb.Options{MemoryMB: w.engineMB})
 	if err == nil {
 		w.done = append(w.done, func() { e.Close() })
 	}
@@ -170,6 +174,25 @@ func caseFlag(c *cobra.Command) *string {
 		panic(err) // the flag was defined on the line above
 	}
 	return dir
+}
+
+// memoryFlag is the flag of commands that do much: how much memory they may take, in all. The
+// program's own part is kept below it by collecting garbage sooner; the SQL engine gets what a
+// quarter leaves and puts on disk what does not fit.
+func memoryFlag(c *cobra.Command, usual byteSize) *byteSize {
+	c.Flags().Var(&usual, "memory", "how much memory to use; what does not fit goes to disk")
+	return &usual
+}
+
+// bound keeps a command below its memory.
+func (w *workspace) bound(memory *byteSize) error {
+	const least = 512 << 20
+	if *memory < least {
+		return &coded{exitUsage, fmt.Errorf("--memory %s is too little: at least %s is needed", memory, humanize.IBytes(least))}
+	}
+	debug.SetMemoryLimit(int64(*memory) / 4 * 3)
+	w.engineMB = int64(*memory) / 4 * 3 >> 20
+	return nil
 }
 
 // printJSON writes a value as one line of JSON.

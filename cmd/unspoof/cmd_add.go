@@ -56,6 +56,7 @@ files in it.`,
 	of := f.String("snapshot-of", "", "the source of which the files are a later snapshot: the beginning of its hash, or its name")
 	taken := f.String("taken", "", "when the state that the files hold was taken from the service: a date, or an RFC 3339 time")
 	limitFlags(f, &opt.Limits)
+	memory := memoryFlag(cmd, 2<<30)
 	asJSON := f.Bool("json", false, "print events as JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		w, err := openCase(cmd.Context(), *dir, true)
@@ -63,6 +64,9 @@ files in it.`,
 			return err
 		}
 		defer w.Close()
+		if err := w.bound(memory); err != nil {
+			return err
+		}
 		zone, err := w.Location()
 		if err != nil {
 			return err

@@ -26,6 +26,7 @@ func buildCmd() *cobra.Command {
 		Long:  "Compute the findings that are stale, and say why. With step names, only those and what they stand on.\n\nSteps:\n" + stepHelp(),
 	}
 	dir := caseFlag(cmd)
+	memory := memoryFlag(cmd, 4<<30)
 	asJSON := cmd.Flags().Bool("json", false, "print events as JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		w, err := openCase(cmd.Context(), *dir, true)
@@ -33,6 +34,9 @@ func buildCmd() *cobra.Command {
 			return err
 		}
 		defer w.Close()
+		if err := w.bound(memory); err != nil {
+			return err
+		}
 		r := newReporter(*asJSON)
 		defer r.end()
 		return build(cmd.Context(), w, r, names)

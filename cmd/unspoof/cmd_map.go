@@ -34,6 +34,7 @@ read. --review and --show tell what a mapping leaves out.`,
 		Args: cobra.NoArgs,
 	}
 	dir := caseFlag(cmd)
+	memory := memoryFlag(cmd, 4<<30)
 	f := cmd.Flags()
 	show := f.Bool("show", false, "show what became of every source column, and change nothing")
 	review := f.Bool("review", false, "count what became of each source table's columns, and change nothing")
@@ -52,6 +53,9 @@ read. --review and --show tell what a mapping leaves out.`,
 			return err
 		}
 		defer w.Close()
+		if err := w.bound(memory); err != nil {
+			return err
+		}
 		switch {
 		case *proposal:
 			return proposeMapping(ctx, w, cmd.OutOrStdout(), cmd.ErrOrStderr(), *source, *outFile)

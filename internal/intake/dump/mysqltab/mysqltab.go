@@ -72,7 +72,7 @@ func match(name string, head []byte) bool {
 type Options struct {
 	Table   string // name of the one table
 	Segment int    // bytes read at a time; 0: 16 MiB
-	MaxRow  int    // longest row; 0: 256 MiB
+	MaxRow  int    // longest row; 0: 128 MiB
 }
 
 const (
@@ -86,7 +86,7 @@ func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
 		opt.Segment = 16 << 20
 	}
 	if opt.MaxRow <= 0 {
-		opt.MaxRow = 256 << 20
+		opt.MaxRow = 128 << 20
 	}
 	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
 	br := bufio.NewReaderSize(r, look)

@@ -48,7 +48,7 @@ func Format() dump.Format {
 // Options bound a reading.
 type Options struct {
 	Segment int // bytes read at a time; 0: 16 MiB
-	MaxRow  int // longest row or statement; 0: 256 MiB
+	MaxRow  int // longest row or statement; 0: 128 MiB
 }
 
 const maxFields = 1 << 22 // of one batch
@@ -62,7 +62,7 @@ func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
 		opt.Segment = 16 << 20
 	}
 	if opt.MaxRow <= 0 {
-		opt.MaxRow = 256 << 20
+		opt.MaxRow = 128 << 20
 	}
 	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
 	p := &reader{ctx: ctx, sink: sink, tables: map[string]*table{}}

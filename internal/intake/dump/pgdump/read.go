@@ -13,7 +13,7 @@ import (
 // Options bound a reading.
 type Options struct {
 	Segment int // bytes read at a time; 0: 16 MiB
-	MaxRow  int // longest row or statement; 0: 256 MiB
+	MaxRow  int // longest row or statement; 0: 128 MiB
 }
 
 const maxFields = 1 << 22 // of one batch: 32 MiB
@@ -33,7 +33,7 @@ func newReader(ctx context.Context, sink dump.Sink, opt Options) *reader {
 		opt.Segment = 16 << 20
 	}
 	if opt.MaxRow <= 0 {
-		opt.MaxRow = 256 << 20
+		opt.MaxRow = 128 << 20
 	}
 	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
 	return &reader{ctx: ctx, sink: sink, opt: opt, tables: map[string]*table{}, std: true}
