@@ -27,10 +27,25 @@ type score struct {
 	name               string
 	right, wrong, lost int64 // found and true, found and not true, true and not found
 	needP, needR       float64
+	needF              float64     // of the harmonic mean of both
+	cubed              *[2]float64 // precision and recall of a grouping, averaged over its members (B-cubed)
 }
 
-func (s score) precision() float64 { return share(s.right, s.right+s.wrong) }
-func (s score) recall() float64    { return share(s.right, s.right+s.lost) }
+func (s score) precision() float64 {
+	if s.cubed != nil {
+		return s.cubed[0]
+	}
+	return share(s.right, s.right+s.wrong)
+}
+
+func (s score) recall() float64 {
+	if s.cubed != nil {
+		return s.cubed[1]
+	}
+	return share(s.right, s.right+s.lost)
+}
+
+func (s score) f1() float64 { return 2 * s.precision() * s.recall() / (s.precision() + s.recall()) }
 
 func share(n, of int64) float64 {
 	if of == 0 {
@@ -50,6 +65,9 @@ func TestAccuracy(t *testing.T) {
 			t.Logf("seed %d: %-28s true %8d  precision %.4f  recall %.4f", seed, s.name, s.right+s.lost, s.precision(), s.recall())
 			if s.precision() < s.needP || s.recall() < s.needR {
 				t.Errorf("seed %d: %s: precision %.4f (needs %.3f), recall %.4f (needs %.3f)", seed, s.name, s.precision(), s.needP, s.recall(), s.needR)
+			}
+			if s.f1() < s.needF {
+				t.Errorf("seed %d: %s: F1 %.4f (needs %.3f)", seed, s.name, s.f1(), s.needF)
 			}
 		}
 		fmt.Fprintf(&table, "| %d | figures exact | %d | %s | |\n", seed, figures, "1.0000")
@@ -105,7 +123,7 @@ func measure(t *testing.T, scale float64, seed uint64) ([]score, int) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	for _, name := range []string{"accounts", "calls", "victims", "reports", "sessions"} {
+	for _, name := range []string{"accounts", "calls", "victims", "reports", "sessions", "campaigns", "scripts", "lockstep"} {
 		if _, err := e.DB.Exec(fmt.Sprintf("CREATE VIEW truth_%s AS SELECT * FROM read_parquet(%s)", name, duckdb.Literal(filepath.Join(truth, name+".parquet")))); err != nil {
 			t.Fatal(err)
 		}
@@ -182,6 +200,30 @@ func measure(t *testing.T, scale float64, seed uint64) ([]score, int) {
 		count("wall-clock times of log-ins", 1, 1, `SELECT count(*) FILTER (WHERE CASE WHEN k.ambiguous THEN s.at IS NULL ELSE s.at = timezone('UTC', k.at) END),
 				count(*) FILTER (WHERE NOT CASE WHEN k.ambiguous THEN s.at IS NULL ELSE coalesce(s.at = timezone('UTC', k.at), false) END), count(*) FILTER (WHERE s.ref_row IS NULL)
 			FROM truth_sessions k LEFT JOIN (SELECT s.*, p.id FROM session s JOIN "`+panelLogin(t, c)+`" p ON s.ref_table = 'panel_login' AND p.ref_row = s.ref_row) s ON CAST(s.id AS VARCHAR) = CAST(k.session_ref AS VARCHAR)`),
+	)
+	// Groupings: the share of each member's found group that is of its true group, and the
+	// other way round (Bagga and Baldwin 1998).
+	cubed := func(name string, needF float64, members string) score {
+		t.Helper()
+		s := score{name: name, needF: needF, cubed: new([2]float64)}
+		if err := e.DB.QueryRow(`WITH n AS (SELECT t, f, count(*) AS n FROM (`+members+`) GROUP BY ALL)
+			SELECT sum(n), sum(n * n / nf) / sum(n), sum(n * n / nt) / sum(n)
+			FROM (SELECT *, sum(n) OVER (PARTITION BY f) AS nf, sum(n) OVER (PARTITION BY t) AS nt FROM n)`).Scan(&s.right, &s.cubed[0], &s.cubed[1]); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return s
+	}
+	passcode := count("passcode calls", 0, 0, `SELECT count(*) FILTER (WHERE p.call_id IS NOT NULL AND k.passcode), count(*) FILTER (WHERE p.call_id IS NOT NULL AND k.passcode IS NOT TRUE), count(*) FILTER (WHERE k.passcode AND p.call_id IS NULL)
+		FROM passcode_call p FULL JOIN truth_campaigns k USING (call_id)`)
+	passcode.needF = .95
+	scores = append(scores, passcode,
+		// A call that only one side puts into a campaign is alone on the other.
+		cubed("campaigns (B-cubed)", .95, `SELECT coalesce(k.campaign_id, 'alone ' || call_id) AS t, coalesce(x.campaign_id, 'alone ' || call_id) AS f
+			FROM (SELECT * FROM truth_campaigns WHERE campaign_id IS NOT NULL) k FULL JOIN campaign_call x USING (call_id)`),
+		cubed("script families (B-cubed)", .95, `SELECT k.family AS t, coalesce(s.family_id, 'alone ' || script_id) AS f FROM truth_scripts k LEFT JOIN script_family s USING (script_id)`),
+		count("pairs of accounts with one list", .90, .50, `SELECT count(*) FILTER (WHERE x IS NOT NULL AND account_a IS NOT NULL), count(*) FILTER (WHERE x IS NULL), count(*) FILTER (WHERE account_a IS NULL)
+			FROM (SELECT DISTINCT a.account_id AS x, b.account_id AS y FROM truth_lockstep a JOIN truth_lockstep b ON a.list = b.list AND a.account_id < b.account_id) k
+			FULL JOIN lockstep ON account_a = x AND account_b = y`),
 	)
 	return scores, len(known.Figures)
 }

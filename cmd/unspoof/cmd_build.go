@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unspoof/unspoof/internal/analysis/callers"
+	"github.com/unspoof/unspoof/internal/analysis/campaigns"
 	"github.com/unspoof/unspoof/internal/analysis/figures"
 	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/analysis/suspects"
@@ -16,7 +17,7 @@ import (
 
 // steps lists every step, inputs first.
 func steps() []step.Step {
-	return slices.Concat(callers.Steps(), victims.Steps(), suspects.Steps(), figures.Steps())
+	return slices.Concat(callers.Steps(), campaigns.Steps(), victims.Steps(), suspects.Steps(), figures.Steps())
 }
 
 func buildCmd() *cobra.Command {

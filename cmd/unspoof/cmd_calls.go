@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -116,40 +118,44 @@ E.164 with or without the plus sign; times are dates or RFC 3339 times, --to exc
 		if err := w.hand.Record(ctx, "view", "calls", map[string]any{"query_sha256": digest(query)}); err != nil {
 			return err
 		}
-		out := cmd.OutOrStdout()
-		columns := strings.Fields(strings.ReplaceAll(callColumns, ",", " "))
-		switch {
-		case *asJSON:
-			return queryRows(ctx, e.DB, query, func(row map[string]any) error { return printJSON(out, row) })
-		case *asCSV:
-			c := csv.NewWriter(out)
-			c.UseCRLF = true
-			if err := c.Write(columns); err != nil {
-				return err
-			}
-			if err := queryRows(ctx, e.DB, query, func(row map[string]any) error {
-				record := make([]string, len(columns))
-				for i, name := range columns {
-					if v := row[name]; v != nil {
-						record[i] = exhibit.Safe(fmt.Sprint(v))
-					}
-				}
-				return c.Write(record)
-			}); err != nil {
-				return err
-			}
-			c.Flush()
-			return c.Error()
-		}
-		t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 		shown := []string{"started_at", "account_id", "presented_raw", "called_e164", "outcome", "talk_s", "grade", "institution_id", "reasons"}
-		fmt.Fprintln(t, strings.Join(shown, "\t"))
-		if err := queryRows(ctx, e.DB, query, func(row map[string]any) error { return printRow(t, shown, row) }); err != nil {
-			return err
-		}
-		return t.Flush()
+		return printRows(ctx, cmd.OutOrStdout(), e, query, strings.Fields(strings.ReplaceAll(callColumns, ",", " ")), shown, *asJSON, *asCSV)
 	}
 	return cmd
+}
+
+// printRows prints every row of a query: as JSON lines, as CSV with these columns, or as a
+// table of those that are shown.
+func printRows(ctx context.Context, out io.Writer, e *duckdb.Engine, query string, columns, shown []string, asJSON, asCSV bool) error {
+	switch {
+	case asJSON:
+		return queryRows(ctx, e.DB, query, func(row map[string]any) error { return printJSON(out, row) })
+	case asCSV:
+		c := csv.NewWriter(out)
+		c.UseCRLF = true
+		if err := c.Write(columns); err != nil {
+			return err
+		}
+		if err := queryRows(ctx, e.DB, query, func(row map[string]any) error {
+			record := make([]string, len(columns))
+			for i, name := range columns {
+				if v := row[name]; v != nil {
+					record[i] = exhibit.Safe(fmt.Sprint(v))
+				}
+			}
+			return c.Write(record)
+		}); err != nil {
+			return err
+		}
+		c.Flush()
+		return c.Error()
+	}
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, strings.Join(shown, "\t"))
+	if err := queryRows(ctx, e.DB, query, func(row map[string]any) error { return printRow(t, shown, row) }); err != nil {
+		return err
+	}
+	return t.Flush()
 }
 
 func reportsCmd() *cobra.Command {

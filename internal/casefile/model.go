@@ -24,6 +24,7 @@ func Model() []ModelTable {
 			{"presented_raw", text}, {"presented_e164", num}, {"presented_name", text}, {"received_cli_raw", text}, {"called_raw", text},
 			{"called_e164", num}, {"called_country", text}, {"outcome", text}, {"ring_s", num}, {"talk_s", num}, {"cost_minor", num},
 			{"currency", text}, {"trunk", text}, {"script_id", text}, {"recording", text}, {"keypress_count", num}, {"upstream_ip", text}}},
+		{"keypress", []ModelColumn{{"script_id", text}, {"number_raw", text}, {"number_e164", num}, {"at", when}, {"keys", num}}},
 		{"message", []ModelColumn{{"message_id", text}, {"account_id", text}, {"at", when}, {"sender_id", text}, {"recipient_raw", text},
 			{"recipient_e164", num}, {"text", text}, {"outcome", text}}},
 		{"script", []ModelColumn{{"script_id", text}, {"account_id", text}, {"kind", text}, {"language", text}, {"text", text}, {"file", text}, {"created_at", when}}},

@@ -38,6 +38,9 @@ const (
 	streamPool
 	streamRefill
 	streamTrunk
+	streamPlan
+	streamPlanCall
+	streamPlanScript
 )
 
 func mix(z uint64) uint64 {

@@ -11,6 +11,7 @@ type block struct {
 
 	facts   []fact // what the rows of a call table mean (truth)
 	logins  []login
+	scripts []scriptFact
 	scratch []byte
 	date    [10]byte // the text of day dateDay
 	dateDay int64
@@ -19,6 +20,7 @@ type block struct {
 func (b *block) reset(lo, hi int64) {
 	b.lo, b.hi = lo, hi
 	b.buf, b.ends, b.facts, b.logins = b.buf[:0], b.ends[:0], b.facts[:0], b.logins[:0]
+	b.scripts = b.scripts[:0]
 }
 
 func (b *block) begin() { b.buf = append(b.buf, '(') }

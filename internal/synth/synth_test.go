@@ -80,8 +80,8 @@ func TestDeterministic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files != 11 {
-		t.Errorf("%d files, want 11", files)
+	if files != 14 {
+		t.Errorf("%d files, want 14", files)
 	}
 }
 

@@ -198,7 +198,9 @@ func (w *world) campaignRow(b *block, i int64) {
 	b.buf = strconv.AppendInt(b.buf, i+1, 10)
 	b.buf = append(b.buf, ".gsm','',1,0,0,1,"...)
 	if r.n(5) < 3 {
-		b.str(strings.Replace(pick(&r, scripts), "%s", in.aliases[0], 1))
+		n := r.n(len(scripts))
+		b.str(strings.Replace(scripts[n], "%s", in.aliases[0], 1))
+		b.scripts = append(b.scripts, scriptFact{i + 1, len(families) + n})
 	} else {
 		b.plain("")
 	}

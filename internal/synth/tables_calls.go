@@ -14,7 +14,7 @@ type fact struct {
 }
 
 func (w *world) answeredTable(truth *truth) table {
-	return table{name: "pkg_cdr", rows: w.answered.curve.total(), row: w.answeredRow,
+	return table{name: "pkg_cdr", rows: w.answered.curve.total() + int64(len(w.plan.calls)), row: w.answeredRow,
 		seen: func(b *block) error { return truth.seeCalls(b, true) }, trigger: cdrTrigger}
 }
 
@@ -51,9 +51,26 @@ DELIMITER ;
 var pricePer10000 = [5]int64{123, 31, 98, 117, 109}
 
 func (w *world) answeredRow(b *block, i int64) {
+	if n := w.answered.curve.total(); i >= n {
+		w.plannedRow(b, i, &w.plan.calls[i-n])
+		return
+	}
 	c := w.call(&w.answered, i)
 	talk := c.talk(&c.own)
-	billed := (talk + 5) / 6 * 6
+	w.answeredHead(b, i, &c)
+	a := &w.accounts[c.account]
+	if a.campaigns > 0 && c.own.chance(400) {
+		b.int(a.campaign + c.own.n64(a.campaigns))
+	} else {
+		b.null()
+	}
+	g, inst := w.presented(b, &c)
+	w.answeredTail(b, i, &c, talk, g, inst)
+}
+
+// answeredHead appends the fields of pkg_cdr before id_campaign, answeredTail those behind
+// callerid and the row's truth.
+func (w *world) answeredHead(b *block, i int64, c *call) {
 	b.begin()
 	b.int(i + 1)
 	b.int(int64(c.account) + 1)
@@ -62,19 +79,16 @@ func (w *world) answeredRow(b *block, i int64) {
 	b.int(trunk)
 	b.lit("1")
 	b.int(int64(c.region) + 1)
-	a := &w.accounts[c.account]
-	if a.campaigns > 0 && c.own.chance(400) {
-		b.int(a.campaign + c.own.n64(a.campaigns))
-	} else {
-		b.null()
-	}
-	g, inst := w.presented(b, &c)
+}
+
+func (w *world) answeredTail(b *block, i int64, c *call, talk int64, g grade, inst int8) {
+	billed := (talk + 5) / 6 * 6
 	b.uniqueID(c.at, i)
 	b.time(c.at)
 	b.int(billed)
-	w.dialled(b, &c)
+	w.dialled(b, c)
 	price := pricePer10000[c.region]
-	if a.role == roleAdmin {
+	if w.accounts[c.account].role == roleAdmin {
 		price = 0
 	}
 	b.float(billed*price, 4)

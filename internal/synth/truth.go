@@ -16,6 +16,7 @@ type truth struct {
 	dir     string
 	calls   *parquetFile
 	logins  *parquetFile
+	scripts *parquetFile
 	people  []tally
 	scratch []byte
 
@@ -55,6 +56,10 @@ func newTruth(w *world, dir string) (*truth, error) {
 	}
 	t.logins, err = newParquetFile(t.path("sessions.parquet"),
 		textColumn("session_ref", false), timeColumn("at"), boolColumn("ambiguous"))
+	if err != nil {
+		return nil, err
+	}
+	t.scripts, err = newParquetFile(t.path("scripts.parquet"), textColumn("script_id", false), intColumn("family"))
 	return t, err
 }
 
@@ -156,6 +161,64 @@ func (t *truth) seeLogins(b *block) error {
 	return nil
 }
 
+// scriptFact is the truth of one row of pkg_campaign that holds a text.
+type scriptFact struct {
+	id     int64
+	family int
+}
+
+// seeScripts books one block of pkg_campaign.
+func (t *truth) seeScripts(b *block) error {
+	for _, s := range b.scripts {
+		t.scripts.text(0, strconv.FormatInt(s.id, 10))
+		t.scripts.int(1, int64(s.family))
+		if err := t.scripts.row(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePlan writes the truth of what was planted: the campaign of each planted call, whether
+// it asked for a passcode and got one, and the accounts that worked one list.
+func (t *truth) writePlan() error {
+	f, err := newParquetFile(t.path("campaigns.parquet"), textColumn("call_id", false), textColumn("campaign_id", true), boolColumn("passcode"))
+	if err != nil {
+		return err
+	}
+	first := t.w.answered.curve.total() + 1
+	for k := range t.w.plan.calls {
+		c := &t.w.plan.calls[k]
+		f.text(0, "cdr:"+strconv.FormatInt(first+int64(k), 10))
+		if c.campaign == 0 {
+			f.null(1)
+		} else {
+			f.text(1, strconv.Itoa(int(c.campaign)))
+		}
+		f.bool(2, c.passcode)
+		if err := f.row(); err != nil {
+			return err
+		}
+	}
+	if err := f.close(); err != nil {
+		return err
+	}
+	g, err := newParquetFile(t.path("lockstep.parquet"), intColumn("list"), textColumn("account_id", false))
+	if err != nil {
+		return err
+	}
+	for k, group := range t.w.plan.lockstep {
+		for _, a := range group {
+			g.int(0, int64(k+1))
+			g.text(1, accountID(int(a)))
+			if err := g.row(); err != nil {
+				return err
+			}
+		}
+	}
+	return g.close()
+}
+
 // finish writes the truth that is known only when the dump is complete, and returns the
 // figures.
 func (t *truth) finish(sourceRows int64, reports []report) (map[string]float64, []string, error) {
@@ -163,6 +226,12 @@ func (t *truth) finish(sourceRows int64, reports []report) (map[string]float64, 
 		return nil, nil, err
 	}
 	if err := t.logins.close(); err != nil {
+		return nil, nil, err
+	}
+	if err := t.scripts.close(); err != nil {
+		return nil, nil, err
+	}
+	if err := t.writePlan(); err != nil {
 		return nil, nil, err
 	}
 	if err := t.writeAccounts(); err != nil {

@@ -14,6 +14,7 @@ type world struct {
 	logins   []alias // by week: who uses the panel
 
 	campaignOwner []int32 // account of campaign id-1
+	plan          *plan
 
 	answered, failed traffic
 	repeatBack       int // a repeated call repeats one of this many calls before it
@@ -68,6 +69,7 @@ func newWorld(seed uint64, scale float64) *world {
 	uk, other := w.callers()
 	w.answered = traffic{streamCallRoot, streamCallOwn, newCurve(seed, 2, weights, int64(math.Round(answered))), uk, other}
 	w.failed = traffic{streamFailedRoot, streamFailedOwn, newCurve(seed, 3, weights, w.rows(failedRows)), uk, other}
+	w.plan = newPlan(w)
 	return w
 }
 

@@ -48,7 +48,7 @@ var maskedColumns = map[string]string{
 	"message.text": "masked", "message.outcome": "masked", "message.sender_id": "masked_number", "message.recipient_raw": "masked_number",
 	"script.text": "masked", "script.file": "masked", "loss_report.narrative": "masked", "loss_report.victim_phone_raw": "masked_number",
 	"account.display_name": "masked", "account.username": "masked", "account.phone_raw": "masked_number", "account.country_claimed_raw": "masked",
-	"call.presented_name": "masked", "call.presented_raw": "masked_number", "call.received_cli_raw": "masked_number", "call.called_raw": "masked_number",
+	"call.presented_name": "masked", "call.presented_raw": "masked_number", "call.received_cli_raw": "masked_number", "call.called_raw": "masked_number", "keypress.number_raw": "masked_number",
 	"session.event": "masked", "session.user_agent": "masked", "payment.status": "masked", "wallet.label": "masked", "watch_entry.name": "masked",
 }
 

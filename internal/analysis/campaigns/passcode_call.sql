@@ -1,0 +1,56 @@
+-- One row a call that fits the passcode pattern (docs/campaigns.md): an answered call of a user
+-- account, of at most 120 s of talk, in which 4 to 8 keys were pressed, and of which at least
+-- two of these hold: a recorded prompt was played; it presented an institution; the same
+-- account called the same number again, or before, within 10 minutes; it sent that number a
+-- message within 15 minutes before. Where a source keeps no count of keys, all four must hold.
+-- The digits pressed are in no case table: only how many they were.
+WITH pressed AS (
+  -- Readings of keys, and the call of that number during which each was made: the last that
+  -- had started by then. The exchange may write a reading down 5 s after the call.
+  SELECT k.number_e164, k.at, sum(k.keys) AS keys FROM keypress k WHERE k.number_e164 IS NOT NULL AND k.at IS NOT NULL GROUP BY ALL
+),
+c AS (
+  SELECT v.call_id, v.account_id, v.started_at, v.called_e164, v.talk_s, v.grade, v.institution_id, c.script_id, c.recording, c.keypress_count,
+    v.started_at + to_seconds(v.talk_s + 5) AS until, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
+  FROM call_verdict v JOIN call c USING (call_id)
+  WHERE v.outcome = 'answered' AND NOT v.staff AND v.talk_s <= 120 AND v.started_at IS NOT NULL AND v.called_e164 IS NOT NULL
+),
+read AS (
+  SELECT c.call_id, sum(p.keys) AS keys
+  FROM c JOIN pressed p ON p.number_e164 = c.called_e164 AND p.at BETWEEN c.started_at AND c.until
+  GROUP BY c.call_id
+),
+keyed AS (SELECT c.*, coalesce(c.keypress_count, r.keys) AS keys FROM c LEFT JOIN read r USING (call_id)),
+-- What the called answer a prompt with.
+prompt AS (
+  SELECT script_id, count(*) FILTER (WHERE keys BETWEEN 4 AND 8) * 2 >= count(*) AS asks
+  FROM keyed WHERE script_id IS NOT NULL AND keys > 0 GROUP BY script_id
+),
+counted AS (
+  SELECT k.*, coalesce(p.asks, false) AS asks FROM keyed k LEFT JOIN prompt p USING (script_id)
+  WHERE k.keys BETWEEN 4 AND 8 OR k.keys IS NULL AND k.script_id IS NOT NULL AND p.script_id IS NULL AND k.institution_id IS NOT NULL
+),
+near AS (
+  SELECT k.call_id FROM counted k JOIN call o
+    ON o.account_id = k.account_id AND o.called_e164 = k.called_e164 AND o.call_id <> k.call_id
+      AND o.started_at BETWEEN k.started_at - INTERVAL 10 MINUTE AND k.started_at + INTERVAL 10 MINUTE
+  GROUP BY k.call_id
+),
+told AS (
+  SELECT k.call_id FROM counted k JOIN message m
+    ON m.account_id = k.account_id AND m.recipient_e164 = k.called_e164 AND m.at BETWEEN k.started_at - INTERVAL 15 MINUTE AND k.started_at
+  GROUP BY k.call_id
+),
+signs AS (
+  SELECT k.*, k.script_id IS NOT NULL OR k.recording IS NOT NULL AS recorded, k.institution_id IS NOT NULL AS named,
+    n.call_id IS NOT NULL AS repeated, t.call_id IS NOT NULL AS message_before
+  FROM counted k LEFT JOIN near n USING (call_id) LEFT JOIN told t USING (call_id)
+)
+SELECT call_id, account_id, started_at, called_e164, talk_s, institution_id, grade, script_id, CAST(keys AS BIGINT) AS keys, recorded, asks, named, repeated, message_before,
+  concat_ws('; ', keys || ' keys pressed', 'talk ' || talk_s || ' s',
+    CASE WHEN recorded THEN 'a recorded prompt' END, CASE WHEN asks THEN 'mostly answered with 4 to 8 keys' END, CASE WHEN named THEN 'presents ' || institution_id END,
+    CASE WHEN repeated THEN 'called again within 10 minutes' END, CASE WHEN message_before THEN 'a message within 15 minutes before' END) AS reasons,
+  $rule_version AS rule_version, ref_source, ref_table, ref_row, ref_offset
+FROM signs
+WHERE CAST(recorded AS INTEGER) + CAST(asks AS INTEGER) + CAST(named AS INTEGER) + CAST(repeated AS INTEGER) + CAST(message_before AS INTEGER) >= CASE WHEN keys IS NULL THEN 4 ELSE 2 END
+ORDER BY started_at, call_id
