@@ -34,7 +34,7 @@ type Cell struct {
 
 // sealed is a source as its reader takes it.
 func sealed(c *store.Case, s store.Source) dump.Sealed {
-	src := dump.Sealed{Path: c.SourcePath(s.ID), Name: readerName(s.Name), Size: s.Size, Beside: map[string]string{}}
+	src := dump.Sealed{Path: c.SourcePath(s.ID), Name: s.Name, Size: s.Size, Beside: map[string]string{}}
 	for ending, id := range s.Siblings {
 		src.Beside[ending] = c.SourcePath(id)
 	}

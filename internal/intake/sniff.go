@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"io"
-	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -189,28 +187,4 @@ func isTable(head []byte) bool {
 			return false
 		}
 	}
-}
-
-// readerName is the name a reader is told: it becomes part of a folder's name, which may have
-// 255 bytes with every unusual one written as three.
-func readerName(name string) string {
-	const most = 200
-	name = path.Base(name)
-	if len(store.EscapeName(name)) <= most {
-		return name
-	}
-	ext := path.Ext(name)
-	if len(ext) > 16 {
-		ext = ""
-	}
-	sum := "~" + sha256Hex([]byte(name))[:8]
-	var stem []rune
-	room := most - len(store.EscapeName(sum+ext))
-	for _, c := range name {
-		if room -= len(store.EscapeName(string(c))); room < 0 {
-			break
-		}
-		stem = append(stem, c)
-	}
-	return string(slices.Clip(stem)) + sum + ext
 }

@@ -130,7 +130,7 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 		return nil
 	}
 	if reader != nil && reader.Stream != nil {
-		if err := fault(safely(func() error { return reader.Stream(ctx, sealing, readerName(src.Name), sink) })); err != nil {
+		if err := fault(safely(func() error { return reader.Stream(ctx, sealing, src.Name, sink) })); err != nil {
 			return w, err
 		}
 	}

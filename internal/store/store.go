@@ -18,6 +18,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -148,17 +150,33 @@ func SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// EscapeName turns a name from a hostile source into one that is safe as part of a file
-// name: bytes other than letters, digits, underscore and hyphen become %XX.
+// EscapeName turns a name from a hostile source into one that is safe as part of a file name
+// and of a view's name, and different from every other name's even where the case of letters
+// does not count: bytes other than small letters, digits, underscore and hyphen become %XX.
+// What would be longer than 200 bytes is cut and ends in ~ and the beginning of the name's
+// SHA-256.
 func EscapeName(s string) string {
+	const most, digits = 200, 32
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '-' {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
+		if i+1 < len(s) && b.Len() > most {
+			break
+		}
 	}
-	return b.String()
+	escaped := b.String()
+	if len(escaped) <= most {
+		return escaped
+	}
+	cut := escaped[:most-digits-1]
+	if i := strings.LastIndexByte(cut, '%'); i > len(cut)-3 {
+		cut = cut[:i]
+	}
+	sum := sha256.Sum256([]byte(s))
+	return cut + "~" + hex.EncodeToString(sum[:])[:digits]
 }

@@ -105,7 +105,7 @@ func (t *table) side() bool {
 }
 
 var (
-	tableName   = regexp.MustCompile(`^[A-Za-z0-9_%][A-Za-z0-9_.%-]*$`)
+	tableName   = regexp.MustCompile(`^[A-Za-z0-9_%][A-Za-z0-9_.%~-]*$`)
 	versionName = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	partName    = regexp.MustCompile(`^part-[0-9]+\.parquet$`)
 )
@@ -349,13 +349,21 @@ func (r *run) checkInputs(c *Check, t *table) {
 
 // escapeName is how a source's table name stands in a file name.
 func escapeName(s string) string {
-	var b strings.Builder
+	room := 200
+	var whole, short strings.Builder
 	for _, c := range []byte(s) {
-		if isWord(c) && c < 0x80 && c != '$' || c == '-' {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
+		piece := string(rune(c))
+		if c != '_' && c != '-' && !('a' <= c && c <= 'z') && !('0' <= c && c <= '9') {
+			piece = fmt.Sprintf("%%%02X", c)
+		}
+		whole.WriteString(piece)
+		if whole.Len() < room-32 {
+			short.WriteString(piece)
 		}
 	}
-	return b.String()
+	if whole.Len() <= room {
+		return whole.String()
+	}
+	sum := sha256.Sum256([]byte(s))
+	return short.String() + "~" + hex.EncodeToString(sum[:16])
 }

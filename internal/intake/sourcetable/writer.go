@@ -181,12 +181,13 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 	}
 	seen := map[string]bool{}
 	for _, t := range w.tables {
-		name := store.SourceTableName(id, t.table.Name)
-		if seen[name] {
-			return totals, fmt.Errorf("two tables of the source are called %q", t.table.Name)
+		// Readers tell tables of one name apart where they can say by what; here what is left.
+		name := strings.ToValidUTF8(t.table.Name, "\uFFFD")
+		for n, first := 2, name; seen[name] || name == ""; n++ {
+			name = fmt.Sprintf("%s#%d", first, n)
 		}
 		seen[name] = true
-		if err := publish(t.stage, name, t.table.Name, sqlColumns(t.columns), keyColumns(t), t.files); err != nil {
+		if err := publish(t.stage, store.SourceTableName(id, name), name, sqlColumns(t.columns), keyColumns(t), t.files); err != nil {
 			return totals, err
 		}
 	}
