@@ -14,6 +14,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"github.com/unspoof/unspoof/internal/intake/ahead"
 )
 
 // maxWindow is the largest memory that a stream may ask its decompressor for: zstd --long=29.
@@ -80,93 +82,78 @@ func (g *guard) failure() error {
 
 // Content is a member's content, decompressed by a goroutine of its own ahead of its reader.
 type Content struct {
-	blocks    chan block
-	free      chan []byte
-	stop      context.CancelFunc
-	cur, rest []byte
-	err       error
-	fault     error
+	ahead *ahead.Reader
+	fault error
 }
 
-type block struct {
-	data  []byte
-	err   error // the machine's, the context's or a limit's; io.EOF at the end
-	fault error // with io.EOF: why this is not the real end
-}
+// cutShort ends a content before its real end.
+type cutShort struct{ why error }
 
-const blockSize = 1 << 20
+func (e *cutShort) Error() string { return e.why.Error() }
 
 func newContent(ctx context.Context, r *Reader, open func() (io.Reader, error)) *Content {
-	ctx, stop := context.WithCancel(ctx)
-	c := &Content{blocks: make(chan block, 4), free: make(chan []byte, 6), stop: stop}
-	for range cap(c.free) {
-		c.free <- nil
-	}
-	go c.pump(ctx, r, open)
-	return c
-}
-
-func (c *Content) pump(ctx context.Context, r *Reader, open func() (io.Reader, error)) {
-	defer close(c.blocks)
 	start := r.file.read.Load()
 	if r.kind != Zip && r.kind != Seven { // these say it when a member is opened
 		r.packed = func() int64 { return r.file.read.Load() - start }
 	}
-	src, err := openSafe(open)
-	if closer, ok := src.(io.Closer); ok && err == nil {
-		defer closer.Close()
-	}
+	var src io.Reader
 	var size int64
-	for {
-		var buf []byte
-		select {
-		case buf = <-c.free:
-		case <-ctx.Done():
-			err = ctx.Err()
+	fill := func(ctx context.Context, block []byte) (n int, err error) {
+		if src == nil {
+			src, err = openSafe(open)
 		}
-		if buf == nil {
-			buf = make([]byte, blockSize)
+		if err == nil {
+			n, err = ahead.Fill(readerFunc(func(p []byte) (int, error) {
+				n, err := readSafe(src, p)
+				size += int64(n)
+				if over := r.used(n, size); over != nil {
+					return 0, over
+				}
+				if ctx.Err() != nil {
+					err = ctx.Err()
+				}
+				return n, err
+			}), block)
 		}
-		n, idle := 0, 0
-		for n < blockSize && err == nil {
-			var m int
-			m, err = readSafe(src, buf[n:blockSize])
-			if idle++; m > 0 {
-				idle = 0
-			} else if idle > 1000 && err == nil {
-				err = io.ErrNoProgress
-			}
-			n += m
-			size += int64(m)
-			if over := r.used(m, size); over != nil {
-				err, n = over, 0
-			}
-			if ctx.Err() != nil {
-				err = ctx.Err()
-			}
-		}
-		b := block{data: buf[:n], err: err}
 		var limit *LimitError
 		switch {
-		case err == nil, err == io.EOF, errors.As(err, &limit), ctx.Err() != nil:
+		case err == nil, err == io.EOF, ctx.Err() != nil:
+		case errors.As(err, &limit):
+			n = 0
 		case r.file.failure() != nil:
-			b.err = r.file.failure()
+			err = r.file.failure()
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			err = &cutShort{errShort}
 		default:
-			if errors.Is(err, io.ErrUnexpectedEOF) {
-				err = errShort
-			}
-			b.err, b.fault = io.EOF, fmt.Errorf("%s", Printable(err.Error()))
+			err = &cutShort{errors.New(Printable(err.Error()))}
 		}
-		select {
-		case c.blocks <- b:
-		case <-ctx.Done():
-			return
-		}
-		if err != nil {
-			return
-		}
+		return n, err
 	}
+	return &Content{ahead: ahead.Start(ctx, fill, func() {
+		if closer, ok := src.(io.Closer); ok {
+			closer.Close()
+		}
+	})}
 }
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Read gives the decompressed bytes. It returns a [LimitError] when a limit is reached.
+func (c *Content) Read(p []byte) (int, error) {
+	n, err := c.ahead.Read(p)
+	var short *cutShort
+	if errors.As(err, &short) {
+		c.fault, err = short.why, io.EOF
+	}
+	return n, err
+}
+
+// Fault says, once everything was read, why that is not the whole content; nil: it is.
+func (c *Content) Fault() error { return c.fault }
+
+func (c *Content) close() { c.ahead.Close() }
 
 // openSafe is readSafe for the opening.
 func openSafe(open func() (io.Reader, error)) (r io.Reader, err error) {
@@ -186,40 +173,6 @@ func readSafe(r io.Reader, p []byte) (n int, err error) {
 		}
 	}()
 	return r.Read(p)
-}
-
-// Read gives the decompressed bytes. It returns a [LimitError] when a limit is reached.
-func (c *Content) Read(p []byte) (int, error) {
-	for len(c.rest) == 0 {
-		if c.cur != nil {
-			select {
-			case c.free <- c.cur[:cap(c.cur)]:
-			default: // the one made to say that the context ended
-			}
-			c.cur = nil
-		}
-		if c.err != nil {
-			return 0, c.err
-		}
-		b, ok := <-c.blocks
-		if !ok {
-			return 0, context.Canceled
-		}
-		c.err, c.fault = b.err, b.fault
-		c.cur, c.rest = b.data, b.data
-	}
-	n := copy(p, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
-}
-
-// Fault says, once everything was read, why that is not the whole content; nil: it is.
-func (c *Content) Fault() error { return c.fault }
-
-func (c *Content) close() {
-	c.stop()
-	for range c.blocks { // until the goroutine has ended
-	}
 }
 
 // single is a stream of one member.

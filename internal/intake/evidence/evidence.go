@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/intake/ahead"
 	"github.com/unspoof/unspoof/internal/store"
 )
 
@@ -40,22 +41,10 @@ type Sealing struct {
 	again  casefile.SourceID
 	copy   *os.File // nil: there is nothing to write
 	temp   string   // the copy's path until Finish
-	blocks chan block
-	free   chan []byte
-	cur    []byte
-	rest   []byte
-	err    error
+	ahead  *ahead.Reader
 	sum    hash.Hash
 	read   atomic.Int64
-	stop   context.CancelFunc
 }
-
-type block struct {
-	data []byte
-	err  error
-}
-
-const blockSize = 1 << 20
 
 // flushSize is how much is copied before the disk is asked to begin writing it.
 const flushSize = 32 << 20
@@ -152,38 +141,15 @@ func (s *Sealing) place() (err error) {
 
 func (s *Sealing) start(ctx context.Context) {
 	s.sum = sha256.New()
-	ctx, s.stop = context.WithCancel(ctx)
-	s.blocks, s.free = make(chan block, 4), make(chan []byte, 6)
-	for range cap(s.free) {
-		s.free <- nil
-	}
-	go s.pump(ctx)
-}
-
-// pump reads, hashes and copies, ahead of whoever reads from the Sealing.
-func (s *Sealing) pump(ctx context.Context) {
-	defer close(s.blocks)
 	unflushed := 0
-	for {
-		var buf []byte
-		var err error
-		select {
-		case buf = <-s.free:
-		case <-ctx.Done():
-		}
-		if buf == nil {
-			buf = make([]byte, blockSize)
-		}
-		n := 0
-		if err = ctx.Err(); err == nil {
-			n, err = readFull(s.src, buf[:blockSize])
-		}
+	s.ahead = ahead.Start(ctx, func(ctx context.Context, block []byte) (int, error) {
+		n, err := ahead.Fill(s.src, block)
 		if err != nil && err != io.EOF && s.file != nil && ctx.Err() == nil {
 			err = &OriginalError{err}
 		}
-		s.sum.Write(buf[:n])
+		s.sum.Write(block[:n])
 		if s.copy != nil && n > 0 {
-			if _, werr := s.copy.Write(buf[:n]); werr != nil {
+			if _, werr := s.copy.Write(block[:n]); werr != nil {
 				err = fmt.Errorf("copy into the case: %w", werr)
 			}
 			if unflushed += n; unflushed >= flushSize {
@@ -194,59 +160,15 @@ func (s *Sealing) pump(ctx context.Context) {
 			}
 		}
 		s.read.Add(int64(n))
-		select {
-		case s.blocks <- block{buf[:n], err}:
-		case <-ctx.Done():
-			return
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// readFull is io.ReadFull with io.EOF at the end, and with any other error as it is.
-func readFull(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
-	}
-	return n, err
+		return n, err
+	}, nil)
 }
 
 // Read gives the content's bytes.
-func (s *Sealing) Read(p []byte) (int, error) {
-	for len(s.rest) == 0 {
-		if s.cur != nil {
-			select {
-			case s.free <- s.cur[:cap(s.cur)]:
-			default: // the one made to say that the context ended
-			}
-			s.cur = nil
-		}
-		if s.err != nil {
-			return 0, s.err
-		}
-		b, ok := <-s.blocks
-		if !ok {
-			return 0, context.Canceled
-		}
-		s.err = b.err
-		s.cur, s.rest = b.data, b.data
-	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
+func (s *Sealing) Read(p []byte) (int, error) { return s.ahead.Read(p) }
 
 // Err is the error that ended the reading before the content's end; nil: there was none yet.
-func (s *Sealing) Err() error {
-	if s.err == io.EOF {
-		return nil
-	}
-	return s.err
-}
+func (s *Sealing) Err() error { return s.ahead.Err() }
 
 // Done is how many bytes have been read, hashed and copied.
 func (s *Sealing) Done() int64 { return s.read.Load() }
@@ -294,9 +216,7 @@ func (s *Sealing) Finish() (casefile.SourceID, int64, error) {
 
 // Close ends the sealing; what Finish has not put in place is removed.
 func (s *Sealing) Close() {
-	s.stop()
-	for range s.blocks { // until the goroutine has ended
-	}
+	s.ahead.Close()
 	if s.file != nil {
 		s.file.Close()
 	}
@@ -322,7 +242,7 @@ func Hash(ctx context.Context, path string, done *atomic.Int64) (casefile.Source
 	}
 	defer f.Close()
 	h := sha256.New()
-	buf := make([]byte, blockSize)
+	buf := make([]byte, ahead.BlockSize)
 	for {
 		if err := ctx.Err(); err != nil {
 			return "", err
