@@ -9,14 +9,15 @@ import (
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // parseCreate reads a CREATE TABLE statement's name and columns.
 func parseCreate(text []byte) (*dump.Table, error) {
 	i := len("CREATE TABLE")
-	i = skipSpace(text, i)
-	if hasPrefixFold(text[i:], "IF NOT EXISTS") {
-		i = skipSpace(text, i+len("IF NOT EXISTS"))
+	i = segment.SkipSpace(text, i)
+	if segment.HasPrefixFold(text[i:], "IF NOT EXISTS") {
+		i = segment.SkipSpace(text, i+len("IF NOT EXISTS"))
 	}
 	name, i, ok := identifier(text, i)
 	for ok && i < len(text) && text[i] == '.' {
@@ -25,17 +26,17 @@ func parseCreate(text []byte) (*dump.Table, error) {
 	if !ok {
 		return nil, errors.New("it names no table")
 	}
-	i = skipSpace(text, i)
+	i = segment.SkipSpace(text, i)
 	if i >= len(text) || text[i] != '(' {
 		return nil, fmt.Errorf("table %q has no column list", name)
 	}
 	t := &dump.Table{Name: name}
 	for _, item := range splitItems(text[i+1:]) {
-		col, next, ok := identifier(item, skipSpace(item, 0))
+		col, next, ok := identifier(item, segment.SkipSpace(item, 0))
 		if !ok {
 			continue
 		}
-		if item[skipSpace(item, 0)] != '`' && item[skipSpace(item, 0)] != '"' && isKeyword(col) {
+		if item[segment.SkipSpace(item, 0)] != '`' && item[segment.SkipSpace(item, 0)] != '"' && isKeyword(col) {
 			if key := primaryKey(item); key != nil {
 				t.Key = key
 			}
@@ -68,7 +69,7 @@ func primaryKey(item []byte) (columns []string) {
 		return nil
 	}
 	for _, part := range splitItems(item[len(head):]) {
-		name, next, ok := identifier(part, skipSpace(part, 0))
+		name, next, ok := identifier(part, segment.SkipSpace(part, 0))
 		if !ok || bytes.ContainsRune(part[next:], '(') {
 			return nil
 		}
@@ -80,7 +81,7 @@ func primaryKey(item []byte) (columns []string) {
 // addKey notes the primary key that an ALTER TABLE .. ADD PRIMARY KEY declares, as phpMyAdmin
 // writes it behind the rows.
 func (p *reader) addKey(text []byte) {
-	name, i, ok := identifier(text, skipSpace(text, len("ALTER TABLE")))
+	name, i, ok := identifier(text, segment.SkipSpace(text, len("ALTER TABLE")))
 	for ok && i < len(text) && text[i] == '.' {
 		name, i, ok = identifier(text, i+1)
 	}
@@ -89,7 +90,7 @@ func (p *reader) addKey(text []byte) {
 		return
 	}
 	for _, item := range splitItems(bytes.TrimRight(text[i:], "; \r\n")) {
-		if item = bytes.TrimSpace(item); hasPrefixFold(item, "ADD ") {
+		if item = bytes.TrimSpace(item); segment.HasPrefixFold(item, "ADD ") {
 			if key := primaryKey(item[len("ADD "):]); key != nil {
 				t.Key = key
 			}

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // Format is the reader of what mysqldump and mariadb-dump write.
@@ -56,7 +57,7 @@ func ReadRow(r io.ReaderAt, offset int64) (text []byte, cells []dump.Field, err 
 		if scanErr == nil {
 			return buf[:next], cells, nil
 		}
-		if scanErr != errMore || err == io.EOF || size >= dump.MaxSegment {
+		if scanErr != segment.ErrMore || err == io.EOF || size >= dump.MaxSegment {
 			return nil, nil, fmt.Errorf("no row begins at offset %d: %w", offset, scanErr)
 		}
 	}
@@ -77,7 +78,7 @@ func columnList(r io.ReaderAt, offset int64) ([]string, error) {
 		for i := len(buf); i > 0; {
 			i = bytes.LastIndexByte(buf[:i], '\n')
 			line := buf[i+1:]
-			if (i >= 0 || start == 0) && (hasPrefixFold(line, "INSERT ") || hasPrefixFold(line, "REPLACE ")) {
+			if (i >= 0 || start == 0) && (segment.HasPrefixFold(line, "INSERT ") || segment.HasPrefixFold(line, "REPLACE ")) {
 				if _, cols, _, why := insertHead(line, 0); why == "" {
 					return cols, nil
 				}

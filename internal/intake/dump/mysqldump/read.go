@@ -29,27 +29,19 @@ import (
 	"io"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // Options bound a reading.
-type Options struct {
-	Segment int // bytes read at a time; 0: 16 MiB
-	MaxRow  int // longest row or statement; 0: 128 MiB
-}
-
-const maxFields = 1 << 22 // of one batch: 32 MiB
+type Options = segment.Options
 
 // Read reads a dump from r and hands what it finds to sink.
 func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
-	if opt.Segment <= 0 {
-		opt.Segment = 16 << 20
+	p := &reader{Reader: segment.New(ctx, r, sink, opt), tables: map[string]*table{}, names: map[string]bool{}, delimiter: ";"}
+	if err := p.Run(p.scan, p.tooLong); err != nil {
+		return err
 	}
-	if opt.MaxRow <= 0 {
-		opt.MaxRow = 128 << 20
-	}
-	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
-	p := &reader{ctx: ctx, src: r, sink: sink, opt: opt, tables: map[string]*table{}, names: map[string]bool{}, delimiter: ";"}
-	return p.run()
+	return p.end()
 }
 
 // state is where in the grammar the reader stands between two segments.
@@ -63,15 +55,7 @@ const (
 )
 
 type reader struct {
-	ctx  context.Context
-	src  io.Reader
-	sink dump.Sink
-	opt  Options
-
-	buf  []byte // the segment
-	base int64  // source offset of buf[0]
-	pos  int    // everything before it in buf is dealt with
-	eof  bool
+	segment.Reader
 
 	st        state
 	tables    map[string]*table // by key
@@ -85,7 +69,6 @@ type reader struct {
 	order []int // column of each cell of the current INSERT; nil: as declared
 	lines bool  // rows of this dump stand one a line
 	cells int   // how many cells each row of the current INSERT has
-	batch *dump.Batch
 	tmp   []dump.Field
 
 	bad damage // when inDamage
@@ -104,52 +87,16 @@ type damage struct {
 	reason string
 }
 
-// errMore is returned by scanners that reach the end of the segment.
-var errMore = errors.New("segment ends")
-
-func (p *reader) run() error {
-	for {
-		if err := p.ctx.Err(); err != nil {
-			return err
-		}
-		if err := p.fill(); err != nil {
-			return err
-		}
-		if err := p.segment(); err != nil {
-			return err
-		}
-		if err := p.flush(); err != nil {
-			return err
-		}
-		if p.eof {
-			return p.end()
-		}
+// tooLong gives up on a row without end, but keeps looking for the next one.
+func (p *reader) tooLong(reason string) {
+	if p.st != inDamage {
+		p.startDamage(p.Pos, reason)
 	}
 }
 
-// fill makes a new segment: what the last one left over, and new bytes behind it.
-func (p *reader) fill() error {
-	if len(p.buf)-p.pos > p.opt.MaxRow && p.st != inDamage {
-		// A row without end: give up on it, but keep looking for the next one.
-		p.startDamage(p.pos, fmt.Sprintf("a row or statement is longer than %d bytes", p.opt.MaxRow))
-	}
-	left := p.buf[p.pos:]
-	buf := make([]byte, len(left), len(left)+max(p.opt.Segment, len(left)))
-	copy(buf, left)
-	p.base += int64(p.pos)
-	p.pos = 0
-	n, err := io.ReadFull(p.src, buf[len(left):cap(buf)])
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		p.eof = true
-		err = nil
-	}
-	p.buf = buf[:len(left)+n]
-	return err
-}
-
-// segment deals with the segment as far as it goes.
-func (p *reader) segment() error {
-	for p.pos < len(p.buf) {
+// scan deals with the segment as far as it goes.
+func (p *reader) scan() error {
+	for p.Pos < len(p.Buf) {
 		var err error
 		switch p.st {
 		case atStatement:
@@ -161,7 +108,7 @@ func (p *reader) segment() error {
 		case inDamage:
 			err = p.resync()
 		}
-		if err == errMore {
+		if err == segment.ErrMore {
 			return nil
 		}
 		if err != nil {
@@ -173,22 +120,22 @@ func (p *reader) segment() error {
 
 // end reports what the end of the file cuts off.
 func (p *reader) end() error {
-	left := int64(len(p.buf) - p.pos)
+	left := int64(len(p.Buf) - p.Pos)
 	switch {
 	case p.st == inDamage:
-		return p.endDamage(len(p.buf))
+		return p.endDamage(len(p.Buf))
 	case left > 0 && p.st == atRow:
-		p.startDamage(p.pos, "the file ends inside a row")
-		return p.endDamage(len(p.buf))
-	case left > 0 && len(bytes.TrimSpace(p.buf[p.pos:])) > 0:
+		p.startDamage(p.Pos, "the file ends inside a row")
+		return p.endDamage(len(p.Buf))
+	case left > 0 && len(bytes.TrimSpace(p.Buf[p.Pos:])) > 0:
 		p.cur = nil
-		p.startDamage(p.pos, "the file ends inside a statement")
-		return p.endDamage(len(p.buf))
+		p.startDamage(p.Pos, "the file ends inside a statement")
+		return p.endDamage(len(p.Buf))
 	case p.st != atStatement:
-		return p.sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.base + int64(len(p.buf)),
+		return p.Sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.Base + int64(len(p.Buf)),
 			Reason: "the file is cut: it ends between the rows of a statement"})
 	case !p.complete:
-		return p.sink.Damage(dump.Damage{Offset: p.base + int64(len(p.buf)),
+		return p.Sink.Damage(dump.Damage{Offset: p.Base + int64(len(p.Buf)),
 			Reason: "the dump lacks its closing line: it may be cut"})
 	}
 	return nil
@@ -197,54 +144,54 @@ func (p *reader) end() error {
 // rows reads rows as far as they go.
 func (p *reader) rows() error {
 	for {
-		if p.pos >= len(p.buf) {
-			return errMore
+		if p.Pos >= len(p.Buf) {
+			return segment.ErrMore
 		}
-		if c := p.buf[p.pos]; c == ' ' || c == '\n' || c == '\r' || c == '\t' {
-			p.pos++
+		if c := p.Buf[p.Pos]; c == ' ' || c == '\n' || c == '\r' || c == '\t' {
+			p.Pos++
 			continue
 		}
-		b := p.open()
+		b := p.Open(p.cur.Table, p.cur.next, 64)
 		var fields []dump.Field
 		var next int
 		var err error
 		if p.order == nil {
-			fields, next, err = scanRow(p.buf, p.pos, b.Fields)
+			fields, next, err = scanRow(p.Buf, p.Pos, b.Fields)
 		} else {
-			p.tmp, next, err = scanRow(p.buf, p.pos, p.tmp[:0])
+			p.tmp, next, err = scanRow(p.Buf, p.Pos, p.tmp[:0])
 			fields = p.reorder(b.Fields)
 		}
 		if err == nil && p.got(fields, b) != p.cells {
 			err = fmt.Errorf("the row has %d cells where %d belong", p.got(fields, b), p.cells)
 		}
-		if err == errMore && !p.eof {
-			return errMore
+		if err == segment.ErrMore && !p.EOF {
+			return segment.ErrMore
 		}
 		if err != nil {
-			if err == errMore {
+			if err == segment.ErrMore {
 				err = errors.New("the file ends inside a row")
 			}
-			p.startDamage(p.pos, err.Error())
+			p.startDamage(p.Pos, err.Error())
 			return nil
 		}
 		b.Fields = fields
-		b.Rows = append(b.Rows, dump.Row{Offset: p.base + int64(p.pos)})
+		b.Rows = append(b.Rows, dump.Row{Offset: p.Base + int64(p.Pos)})
 		p.cur.next++
-		p.pos = next
+		p.Pos = next
 		// The common case, a comma and the next row, stays in this loop.
-		switch q := p.buf[next:]; {
+		switch q := p.Buf[next:]; {
 		case len(q) > 2 && q[0] == ',' && q[1] == '\n' && q[2] == '(':
-			p.pos += 2
+			p.Pos += 2
 			p.lines = true
 		case len(q) > 1 && q[0] == ',' && q[1] == '(':
-			p.pos++
+			p.Pos++
 			p.lines = false
 		default:
 			p.st = afterRow
 			return nil
 		}
-		if len(b.Fields) > maxFields {
-			if err := p.flush(); err != nil {
+		if len(b.Fields) > segment.MaxFields {
+			if err := p.Flush(); err != nil {
 				return err
 			}
 		}
@@ -275,103 +222,80 @@ func (p *reader) reorder(fields []dump.Field) []dump.Field {
 
 // separator reads what stands between two rows or behind the last.
 func (p *reader) separator() error {
-	i := skipSpace(p.buf, p.pos)
-	if i == len(p.buf) {
-		return errMore
+	i := segment.SkipSpace(p.Buf, p.Pos)
+	if i == len(p.Buf) {
+		return segment.ErrMore
 	}
 	switch {
-	case p.buf[i] == ',':
-		j := skipSpace(p.buf, i+1)
-		if j == len(p.buf) && !p.eof {
-			return errMore
+	case p.Buf[i] == ',':
+		j := segment.SkipSpace(p.Buf, i+1)
+		if j == len(p.Buf) && !p.EOF {
+			return segment.ErrMore
 		}
-		p.pos, p.st = j, atRow
-	case p.buf[i] == ';':
-		p.pos, p.st = i+1, atStatement
-	case hasPrefixFold(p.buf[i:], "ON DUPLICATE KEY"):
-		end, err := statementEnd(p.buf, i, ";")
+		p.Pos, p.st = j, atRow
+	case p.Buf[i] == ';':
+		p.Pos, p.st = i+1, atStatement
+	case segment.HasPrefixFold(p.Buf[i:], "ON DUPLICATE KEY"):
+		end, err := statementEnd(p.Buf, i, ";")
 		if err != nil {
 			return err
 		}
-		p.pos, p.st = end, atStatement
-	case len(p.buf)-i < len("ON DUPLICATE KEY") && !p.eof:
-		return errMore
+		p.Pos, p.st = end, atStatement
+	case len(p.Buf)-i < len("ON DUPLICATE KEY") && !p.EOF:
+		return segment.ErrMore
 	default:
-		p.startDamage(i, fmt.Sprintf("%q stands between two rows", clip(p.buf[i:])))
+		p.startDamage(i, fmt.Sprintf("%q stands between two rows", segment.Clip(p.Buf[i:])))
 	}
 	return nil
 }
 
-// open gives the batch the next row of the current table goes to.
-func (p *reader) open() *dump.Batch {
-	if p.batch == nil {
-		p.batch = &dump.Batch{Table: p.cur.Table, FirstRow: p.cur.next}
-		if guess := (len(p.buf) - p.pos) / 64; guess > 64 {
-			p.batch.Rows = make([]dump.Row, 0, guess)
-			p.batch.Fields = make([]dump.Field, 0, min(maxFields+maxFields/8, guess*len(p.cur.Columns)))
-		}
-	}
-	return p.batch
-}
-
-// flush hands the batch to the sink.
-func (p *reader) flush() error {
-	b := p.batch
-	p.batch = nil
-	if b == nil || len(b.Rows) == 0 {
-		return nil
-	}
-	b.Text = p.buf
-	return p.sink.Rows(b)
-}
-
 // startDamage notes that buf[i:] cannot be read as what should stand there.
 func (p *reader) startDamage(i int, reason string) {
-	p.bad = damage{start: p.base + int64(i), reason: reason}
+	p.bad = damage{start: p.Base + int64(i), reason: reason}
 	if p.st != atStatement {
 		p.bad.table = p.cur
 		p.bad.row = p.cur.next
 	}
-	p.pos = min(i+1, len(p.buf))
+	p.Pos = min(i+1, len(p.Buf))
 	p.st = inDamage
 }
 
 // endDamage reports the damage up to buf[i].
 func (p *reader) endDamage(i int) error {
-	if err := p.flush(); err != nil { // rows before the damage come before it
+	if err := p.Flush(); err != nil { // rows before the damage come before it
 		return err
 	}
-	d := dump.Damage{Offset: p.bad.start, Length: p.base + int64(i) - p.bad.start, Reason: p.bad.reason}
+	d := dump.Damage{Offset: p.bad.start, Length: p.Base + int64(i) - p.bad.start, Reason: p.bad.reason}
 	if t := p.bad.table; t != nil {
 		d.Table, d.Row, d.Rows = t.Name, p.bad.row, 1
-		if from := p.bad.start - p.base; p.lines && from >= 0 {
-			d.Rows += int64(bytes.Count(p.buf[from:i], []byte(",\n(")))
+		if from := p.bad.start - p.Base; p.lines && from >= 0 {
+			d.Rows += int64(bytes.Count(p.Buf[from:i], []byte(",\n(")))
 		}
 		t.next += d.Rows
 	}
 	p.bad = damage{}
-	return p.sink.Damage(d)
+	return p.Sink.Damage(d)
 }
 
 // resync looks for the next readable place.
 func (p *reader) resync() error {
-	for i := p.pos; ; i++ {
-		j := bytes.IndexAny(p.buf[i:], "(\n")
+	for i := p.Pos; ; i++ {
+		j := bytes.IndexAny(p.Buf[i:], "(\n")
 		if j < 0 {
-			p.pos = max(p.pos, len(p.buf)-1)
-			return errMore
+			p.Pos = max(p.Pos, len(p.Buf)-1)
+			return segment.ErrMore
 		}
 		i += j
-		if p.buf[i] == '\n' {
-			switch startsStatement(p.buf[i+1:]) {
+		if p.Buf[i] == '\n' {
+			switch startsStatement(p.Buf[i+1:]) {
 			case yes:
 				err := p.endDamage(i + 1)
-				p.pos, p.st = i+1, atStatement
+				p.Pos, p.st = i+1, atStatement
 				return err
 			case maybe:
-				if !p.eof {
-					p.pos = i
-					return errMore
+				if !p.EOF {
+					p.Pos = i
+					return segment.ErrMore
 				}
 			}
 			continue
@@ -379,15 +303,15 @@ func (p *reader) resync() error {
 		if p.bad.table == nil || !p.behindComma(i) {
 			continue
 		}
-		fields, next, err := scanRow(p.buf, i, p.tmp[:0])
+		fields, next, err := scanRow(p.Buf, i, p.tmp[:0])
 		p.tmp = fields[:0]
-		if err == errMore && !p.eof && len(p.buf)-i < p.opt.MaxRow {
-			p.pos = i
-			return errMore
+		if err == segment.ErrMore && !p.EOF && len(p.Buf)-i < p.Opt.MaxRow {
+			p.Pos = i
+			return segment.ErrMore
 		}
-		if err == nil && len(fields) == p.cells && p.behindRow(next) {
+		if err == nil && len(fields) == p.cells && segment.BehindRow(p.Buf, next) {
 			err := p.endDamage(i)
-			p.pos, p.st = i, atRow
+			p.Pos, p.st = i, atRow
 			return err
 		}
 	}
@@ -396,26 +320,7 @@ func (p *reader) resync() error {
 // behindComma reports whether the parenthesis at i follows a comma as a row's does.
 func (p *reader) behindComma(i int) bool {
 	if p.lines {
-		return i >= 2 && p.buf[i-1] == '\n' && p.buf[i-2] == ','
+		return i >= 2 && p.Buf[i-1] == '\n' && p.Buf[i-2] == ','
 	}
-	k := i - 1
-	for k >= 0 && (p.buf[k] == '\n' || p.buf[k] == '\r' || p.buf[k] == ' ') {
-		k--
-	}
-	return k >= 1 && p.buf[k] == ',' && p.buf[k-1] == ')'
+	return segment.BehindComma(p.Buf, i)
 }
-
-// behindRow reports whether what follows a row is what should.
-func (p *reader) behindRow(i int) bool {
-	i = skipSpace(p.buf, i)
-	return i == len(p.buf) || p.buf[i] == ',' || p.buf[i] == ';'
-}
-
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
-		i++
-	}
-	return i
-}
-
-func clip(b []byte) []byte { return b[:min(len(b), 40)] }

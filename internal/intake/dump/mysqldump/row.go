@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // scanRow reads the row whose opening parenthesis is b[i] and appends its cells to fields.
@@ -12,12 +13,12 @@ import (
 func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, err error) {
 	was := len(fields)
 	if b[i] != '(' {
-		return fields, i, fmt.Errorf("%q stands where a row should begin", clip(b[i:]))
+		return fields, i, fmt.Errorf("%q stands where a row should begin", segment.Clip(b[i:]))
 	}
 	i++
 	for {
 		if i >= len(b) {
-			return fields[:was], i, errMore
+			return fields[:was], i, segment.ErrMore
 		}
 		// One cell.
 		switch c := b[i]; {
@@ -27,7 +28,7 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 			start := i
 			for {
 				if i >= len(b) {
-					return fields[:was], i, errMore
+					return fields[:was], i, segment.ErrMore
 				}
 				if c := b[i]; c == '\\' {
 					form = dump.Escaped
@@ -38,7 +39,7 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 					continue
 				}
 				if i+1 >= len(b) {
-					return fields[:was], i, errMore
+					return fields[:was], i, segment.ErrMore
 				}
 				if b[i+1] != '\'' {
 					break
@@ -55,7 +56,7 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 					if c == 'x' && i == start+1 && b[start] == '0' {
 						break
 					}
-					return fields[:was], i, fmt.Errorf("%q is not a number", clip(b[start:]))
+					return fields[:was], i, fmt.Errorf("%q is not a number", segment.Clip(b[start:]))
 				}
 			}
 			if i < len(b) && b[i] == 'x' {
@@ -79,7 +80,7 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 		}
 		// What follows a cell.
 		if i >= len(b) {
-			return fields[:was], i, errMore
+			return fields[:was], i, segment.ErrMore
 		}
 		switch b[i] {
 		case ',':
@@ -87,7 +88,7 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 		case ')':
 			return fields, i + 1, nil
 		default:
-			return fields[:was], i, fmt.Errorf("%q stands behind a cell", clip(b[i:]))
+			return fields[:was], i, fmt.Errorf("%q stands behind a cell", segment.Clip(b[i:]))
 		}
 	}
 }
@@ -101,16 +102,16 @@ func scanWord(b []byte, i int) (f dump.Field, next int, err error) {
 	}
 	word := b[start:i]
 	if i >= len(b) {
-		return f, i, errMore
+		return f, i, segment.ErrMore
 	}
 	if len(word) == 0 {
-		return f, i, fmt.Errorf("%q is not a cell", clip(b[start:]))
+		return f, i, fmt.Errorf("%q is not a cell", segment.Clip(b[start:]))
 	}
 	quoteAt := i
 	if word[0] == '_' {
-		quoteAt = skipSpace(b, i)
+		quoteAt = segment.SkipSpace(b, i)
 		if quoteAt == len(b) {
-			return f, i, errMore
+			return f, i, segment.ErrMore
 		}
 	}
 	switch {
@@ -130,7 +131,7 @@ func scanWord(b []byte, i int) (f dump.Field, next int, err error) {
 			form = dump.Hex
 		case len(word) == 1 && (word[0] == 'n' || word[0] == 'N'), word[0] == '_':
 		default:
-			return f, i, fmt.Errorf("%q is not a cell", clip(b[start:]))
+			return f, i, fmt.Errorf("%q is not a cell", segment.Clip(b[start:]))
 		}
 		return dump.NewField(s, e-s, form), e + 1, nil
 	case word[0] == '_' && b[quoteAt] == '0' && quoteAt+1 < len(b) && b[quoteAt+1] == 'x':
@@ -150,7 +151,7 @@ func scanWord(b []byte, i int) (f dump.Field, next int, err error) {
 		bytes.EqualFold(word, []byte("DEFAULT")), bytes.EqualFold(word, []byte("CURRENT_TIMESTAMP")):
 		return dump.NewField(start, i-start, dump.Expr), i, nil
 	}
-	return f, i, fmt.Errorf("%q is not a cell", clip(b[start:]))
+	return f, i, fmt.Errorf("%q is not a cell", segment.Clip(b[start:]))
 }
 
 // scanString reads the quoted string at b[i]; its content is b[start:end].
@@ -163,7 +164,7 @@ func scanString(b []byte, i int) (start, end int, escaped bool, err error) {
 			i++
 		case '\'':
 			if i+1 >= len(b) {
-				return 0, 0, false, errMore
+				return 0, 0, false, segment.ErrMore
 			}
 			if b[i+1] != '\'' {
 				return start, i, escaped, nil
@@ -172,7 +173,7 @@ func scanString(b []byte, i int) (start, end int, escaped bool, err error) {
 			i++
 		}
 	}
-	return 0, 0, false, errMore
+	return 0, 0, false, segment.ErrMore
 }
 
 // closing finds the end of the parenthesis that opens at b[i], minding strings.
@@ -196,7 +197,7 @@ func closing(b []byte, i int) (end int, err error) {
 			return 0, fmt.Errorf("an expression does not end on its line")
 		}
 	}
-	return 0, errMore
+	return 0, segment.ErrMore
 }
 
 func isHex(c byte) bool {

@@ -6,22 +6,23 @@ import (
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
-// statement reads one statement, comment or run of white space at p.pos.
+// statement reads one statement, comment or run of white space at p.Pos.
 func (p *reader) statement() error {
-	b := p.buf
-	i := skipSpace(b, p.pos)
+	b := p.Buf
+	i := segment.SkipSpace(b, p.Pos)
 	for i < len(b) && b[i] == ';' { // an empty statement
-		i = skipSpace(b, i+1)
+		i = segment.SkipSpace(b, i+1)
 	}
-	p.pos = i
+	p.Pos = i
 	if i == len(b) {
-		return errMore
+		return segment.ErrMore
 	}
 	rest := b[i:]
-	if len(rest) < 16 && !p.eof {
-		return errMore
+	if len(rest) < 16 && !p.EOF {
+		return segment.ErrMore
 	}
 	switch {
 	case bytes.HasPrefix(rest, []byte("-- ")), bytes.HasPrefix(rest, []byte("--\n")), bytes.HasPrefix(rest, []byte("--\r")), rest[0] == '#':
@@ -31,14 +32,14 @@ func (p *reader) statement() error {
 		if end < 0 {
 			return p.unfinished()
 		}
-		p.pos += end + 2
+		p.Pos += end + 2
 		return nil
-	case p.delimiter == ";" && (hasPrefixFold(rest, "INSERT") || hasPrefixFold(rest, "REPLACE")):
+	case p.delimiter == ";" && (segment.HasPrefixFold(rest, "INSERT") || segment.HasPrefixFold(rest, "REPLACE")):
 		return p.insert()
-	case hasPrefixFold(rest, "DELIMITER "):
+	case segment.HasPrefixFold(rest, "DELIMITER "):
 		line := bytes.IndexByte(rest, '\n')
-		if line < 0 && !p.eof {
-			return errMore
+		if line < 0 && !p.EOF {
+			return segment.ErrMore
 		}
 		if line < 0 {
 			line = len(rest)
@@ -47,13 +48,13 @@ func (p *reader) statement() error {
 		if p.delimiter == "" {
 			p.delimiter = ";"
 		}
-		p.pos += line
+		p.Pos += line
 		return nil
 	case startsStatement(rest) != yes && p.delimiter == ";":
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
-		p.startDamage(i, fmt.Sprintf("%q is not the beginning of a statement", clip(rest)))
+		p.startDamage(i, fmt.Sprintf("%q is not the beginning of a statement", segment.Clip(rest)))
 		return nil
 	}
 	end, err := statementEnd(b, i, p.delimiter)
@@ -61,26 +62,26 @@ func (p *reader) statement() error {
 		return p.unfinished()
 	}
 	text := b[i:end]
-	p.pos = end
-	return p.other(text, p.base+int64(i))
+	p.Pos = end
+	return p.other(text, p.Base+int64(i))
 }
 
 // unfinished is the answer to a statement the segment cuts: more bytes, or, at the end of
 // the file, [reader.end] reports it.
-func (p *reader) unfinished() error { return errMore }
+func (p *reader) unfinished() error { return segment.ErrMore }
 
 func (p *reader) lineComment(rest []byte) error {
 	line := bytes.IndexByte(rest, '\n')
 	if line < 0 {
-		if !p.eof {
-			return errMore
+		if !p.EOF {
+			return segment.ErrMore
 		}
 		line = len(rest)
 	}
 	if bytes.HasPrefix(rest, []byte("-- Dump completed")) {
 		p.complete = true
 	}
-	p.pos += line
+	p.Pos += line
 	return nil
 }
 
@@ -88,36 +89,36 @@ func (p *reader) lineComment(rest []byte) error {
 func (p *reader) other(text []byte, offset int64) error {
 	inner := unwrap(text)
 	switch {
-	case hasPrefixFold(inner, "SET NAMES"):
+	case segment.HasPrefixFold(inner, "SET NAMES"):
 		name := strings.Trim(strings.TrimSpace(string(inner[len("SET NAMES"):])), "'\"`; */")
 		if i := strings.IndexAny(name, " \t"); i >= 0 {
 			name = name[:i]
 		}
 		charset, err := dump.ParseCharset(name)
 		if err != nil {
-			return p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: err.Error() + "; read as utf8mb4"})
+			return p.Sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: err.Error() + "; read as utf8mb4"})
 		}
 		p.charset = charset
 		return nil
-	case hasPrefixFold(inner, "USE "):
-		if name, _, ok := identifier(inner, skipSpace(inner, len("USE "))); ok {
+	case segment.HasPrefixFold(inner, "USE "):
+		if name, _, ok := identifier(inner, segment.SkipSpace(inner, len("USE "))); ok {
 			p.database = name
 		}
 		return nil
-	case hasPrefixFold(inner, "SET "), hasPrefixFold(inner, "LOCK TABLES"), hasPrefixFold(inner, "UNLOCK TABLES"),
-		hasPrefixFold(inner, "DROP TABLE IF EXISTS"), hasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
-		hasPrefixFold(inner, "START TRANSACTION"), hasPrefixFold(inner, "COMMIT"), hasPrefixFold(inner, "BEGIN"):
+	case segment.HasPrefixFold(inner, "SET "), segment.HasPrefixFold(inner, "LOCK TABLES"), segment.HasPrefixFold(inner, "UNLOCK TABLES"),
+		segment.HasPrefixFold(inner, "DROP TABLE IF EXISTS"), segment.HasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
+		segment.HasPrefixFold(inner, "START TRANSACTION"), segment.HasPrefixFold(inner, "COMMIT"), segment.HasPrefixFold(inner, "BEGIN"):
 		return nil
-	case hasPrefixFold(inner, "CREATE TABLE"):
+	case segment.HasPrefixFold(inner, "CREATE TABLE"):
 		if t, err := parseCreate(inner); err == nil {
 			p.define(t)
-		} else if derr := p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); derr != nil {
+		} else if derr := p.Sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); derr != nil {
 			return derr
 		}
-	case hasPrefixFold(inner, "ALTER TABLE"):
+	case segment.HasPrefixFold(inner, "ALTER TABLE"):
 		p.addKey(inner)
 	}
-	return p.sink.Statement(dump.Statement{Offset: offset, Text: text})
+	return p.Sink.Statement(dump.Statement{Offset: offset, Text: text})
 }
 
 // define notes a table's columns. A name that another table of this dump has already, in
@@ -156,7 +157,7 @@ func (p *reader) unused(name string) string {
 // when it has none) and where its first row begins. ok is false with the reason in why.
 func insertHead(b []byte, i int) (name string, cols []string, row int, why string) {
 	word := func() string {
-		i = skipSpace(b, i)
+		i = segment.SkipSpace(b, i)
 		s := i
 		for i < len(b) && (isLetter(b[i]) || b[i] == '_') {
 			i++
@@ -172,17 +173,17 @@ func insertHead(b []byte, i int) (name string, cols []string, row int, why strin
 			i, modifier = at, false
 		}
 	}
-	name, i, ok := identifier(b, skipSpace(b, i))
+	name, i, ok := identifier(b, segment.SkipSpace(b, i))
 	for ok && i < len(b) && b[i] == '.' { // database.table
 		name, i, ok = identifier(b, i+1)
 	}
 	if !ok {
 		return "", nil, i, "an INSERT names no table"
 	}
-	if i = skipSpace(b, i); i < len(b) && b[i] == '(' {
+	if i = segment.SkipSpace(b, i); i < len(b) && b[i] == '(' {
 		for open := true; open; {
-			c, end, ok := identifier(b, skipSpace(b, i+1))
-			if i = skipSpace(b, end); !ok || i >= len(b) || b[i] != ',' && b[i] != ')' {
+			c, end, ok := identifier(b, segment.SkipSpace(b, i+1))
+			if i = segment.SkipSpace(b, end); !ok || i >= len(b) || b[i] != ',' && b[i] != ')' {
 				return "", nil, i, "the column list of an INSERT cannot be read"
 			}
 			cols = append(cols, c)
@@ -193,7 +194,7 @@ func insertHead(b []byte, i int) (name string, cols []string, row int, why strin
 	if w := word(); w != "VALUES" && w != "VALUE" {
 		return "", nil, i, "an INSERT without VALUES"
 	}
-	if i = skipSpace(b, i); i >= len(b) {
+	if i = segment.SkipSpace(b, i); i >= len(b) {
 		return "", nil, i, "the file ends inside a statement"
 	}
 	if b[i] != '(' {
@@ -204,29 +205,29 @@ func insertHead(b []byte, i int) (name string, cols []string, row int, why strin
 
 // insert begins an INSERT or REPLACE: what follows is rows.
 func (p *reader) insert() error {
-	name, cols, row, why := insertHead(p.buf, p.pos)
+	name, cols, row, why := insertHead(p.Buf, p.Pos)
 	fail := func(why string) error {
-		if row >= len(p.buf)-64 && !p.eof {
-			return errMore
+		if row >= len(p.Buf)-64 && !p.EOF {
+			return segment.ErrMore
 		}
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
-		p.startDamage(p.pos, why)
+		p.startDamage(p.Pos, why)
 		return nil
 	}
 	if why != "" {
 		return fail(why)
 	}
 	if p.cur == nil || p.tables[p.key(name)] != p.cur {
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
 	}
 	if err := p.useTable(name, cols, row); err != nil {
 		return fail(err.Error())
 	}
-	p.pos, p.st = row, atRow
+	p.Pos, p.st = row, atRow
 	return nil
 }
 
@@ -238,7 +239,7 @@ func (p *reader) useTable(name string, cols []string, row int) error {
 		t = &table{Table: &dump.Table{Name: p.unused(name), Charset: p.charset}, next: 1}
 		names := cols
 		if names == nil {
-			fields, _, err := scanRow(p.buf, row, nil)
+			fields, _, err := scanRow(p.Buf, row, nil)
 			if err != nil {
 				return fmt.Errorf("table %q is not defined and its first row cannot be read: %w", name, err)
 			}
@@ -335,20 +336,20 @@ func statementEnd(b []byte, i int, delimiter string) (end int, err error) {
 		case c == '-' && bytes.HasPrefix(b[i:], []byte("-- ")), c == '#':
 			j := bytes.IndexByte(b[i:], '\n')
 			if j < 0 {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			i += j + 1
 		case c == '/' && bytes.HasPrefix(b[i:], []byte("/*")) && !bytes.HasPrefix(b[i:], []byte("/*!")) && !bytes.HasPrefix(b[i:], []byte("/*M!")):
 			j := bytes.Index(b[i:], []byte("*/"))
 			if j < 0 {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			i += j + 2
 		default:
 			i++
 		}
 	}
-	return 0, errMore
+	return 0, segment.ErrMore
 }
 
 type answer uint8
@@ -366,7 +367,7 @@ var keywords = []string{"INSERT ", "REPLACE ", "CREATE ", "DROP ", "LOCK TABLES"
 // startsStatement tells whether b begins like a statement or the comment before one.
 func startsStatement(b []byte) answer {
 	for _, k := range keywords {
-		if hasPrefixFold(b, k) {
+		if segment.HasPrefixFold(b, k) {
 			return yes
 		}
 		if len(b) < len(k) && strings.EqualFold(string(b), k[:len(b)]) {
@@ -374,8 +375,4 @@ func startsStatement(b []byte) answer {
 		}
 	}
 	return no
-}
-
-func hasPrefixFold(b []byte, prefix string) bool {
-	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
 }

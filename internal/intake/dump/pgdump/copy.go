@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // copyLine finds the end of the line of COPY data at b[i]: of its content, and where the next
@@ -13,7 +14,7 @@ func copyLine(b []byte, i int) (end, next int, err error) {
 	for from := i; ; {
 		j := bytes.IndexByte(b[from:], '\n')
 		if j < 0 {
-			return 0, 0, errMore
+			return 0, 0, segment.ErrMore
 		}
 		j += from
 		if oddBackslashes(b, i, j) {
@@ -68,27 +69,27 @@ func splitCopy(b []byte, s, e int, cells []raw) []raw {
 
 // copyRows reads lines of COPY data as far as they go.
 func (p *reader) copyRows() error {
-	for p.pos < len(p.buf) {
-		start := p.pos
-		end, next, err := copyLine(p.buf, start)
+	for p.Pos < len(p.Buf) {
+		start := p.Pos
+		end, next, err := copyLine(p.Buf, start)
 		if err != nil {
-			if p.eof { // its newline is missing, so the rest of the row may be
+			if p.EOF { // its newline is missing, so the rest of the row may be
 				p.tmp = p.tmp[:0]
-				return p.badLine(start, len(p.buf), len(p.buf), "the file ends inside a row")
+				return p.badLine(start, len(p.Buf), len(p.Buf), "the file ends inside a row")
 			}
 			return err
 		}
-		line := p.buf[start:end]
+		line := p.Buf[start:end]
 		if len(line) == 2 && line[0] == '\\' && line[1] == '.' {
-			p.pos, p.st = next, atStatement
+			p.Pos, p.st = next, atStatement
 			return nil
 		}
 		if p.order == nil && bytes.IndexByte(line, '\\') < 0 {
 			// The common case: nothing escaped, no NULL.
-			b := p.open()
+			b := p.Open(p.cur.Table, p.cur.next, 80)
 			n := len(b.Fields)
 			for s := start; ; {
-				j := bytes.IndexByte(p.buf[s:end], '\t')
+				j := bytes.IndexByte(p.Buf[s:end], '\t')
 				if j < 0 {
 					b.Fields = append(b.Fields, dump.NewField(s, end-s, dump.Quoted))
 					break
@@ -97,7 +98,7 @@ func (p *reader) copyRows() error {
 				s += j + 1
 			}
 			if len(b.Fields)-n == p.cells {
-				b.Rows = append(b.Rows, dump.Row{Offset: p.base + int64(start)})
+				b.Rows = append(b.Rows, dump.Row{Offset: p.Base + int64(start)})
 				p.cur.next++
 			} else {
 				got := len(b.Fields) - n
@@ -107,52 +108,52 @@ func (p *reader) copyRows() error {
 				}
 			}
 		} else {
-			p.tmp = splitCopy(p.buf, start, end, p.tmp[:0])
+			p.tmp = splitCopy(p.Buf, start, end, p.tmp[:0])
 			if len(p.tmp) == p.cells {
 				p.add(start)
 			} else if err := p.badCount(start, end, next, len(p.tmp)); err != nil || p.st != atCopy {
 				return err
 			}
 		}
-		p.pos = next
-		if p.batch != nil && len(p.batch.Fields) > maxFields {
-			if err := p.flush(); err != nil {
+		p.Pos = next
+		if p.Batch != nil && len(p.Batch.Fields) > segment.MaxFields {
+			if err := p.Flush(); err != nil {
 				return err
 			}
-			if err := p.ctx.Err(); err != nil {
+			if err := p.Ctx.Err(); err != nil {
 				return err
 			}
 		}
 	}
-	return errMore
+	return segment.ErrMore
 }
 
 // badCount deals with a line that has not as many cells as it should.
 func (p *reader) badCount(start, end, next, got int) error {
-	line := p.buf[start:end]
+	line := p.Buf[start:end]
 	switch {
 	case len(line) == 0: // no row of several columns is blank; the closing mark is likely lost
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
-		return p.sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.base + int64(start), Length: int64(next - start), Reason: "a blank line among the rows of a COPY"})
-	case got == 1 && beginsStatement(p.buf[start:min(next+1, len(p.buf))]):
-		if err := p.flush(); err != nil {
+		return p.Sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.Base + int64(start), Length: int64(next - start), Reason: "a blank line among the rows of a COPY"})
+	case got == 1 && beginsStatement(p.Buf[start:min(next+1, len(p.Buf))]):
+		if err := p.Flush(); err != nil {
 			return err
 		}
 		p.st = atStatement
-		return p.sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.base + int64(start), Reason: "the end of the rows of a COPY is not marked"})
+		return p.Sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.Base + int64(start), Reason: "the end of the rows of a COPY is not marked"})
 	}
 	return p.badLine(start, end, next, fmt.Sprintf("the row has %d cells where %d belong", got, p.cells))
 }
 
 // badLine reports one line as a damaged row.
 func (p *reader) badLine(start, end, next int, reason string) error {
-	if err := p.flush(); err != nil {
+	if err := p.Flush(); err != nil {
 		return err
 	}
-	d := dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.base + int64(start), Length: int64(next - start), Rows: 1, Reason: reason}
+	d := dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: p.Base + int64(start), Length: int64(next - start), Rows: 1, Reason: reason}
 	p.cur.next++
-	p.pos = next
-	return p.sink.Damage(d)
+	p.Pos = next
+	return p.Sink.Damage(d)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // isCreateTable tells CREATE [UNLOGGED|FOREIGN|TEMPORARY] TABLE.
@@ -17,15 +18,15 @@ func isCreateTable(text []byte) bool { return tableWord(text) > 0 }
 func tableWord(text []byte) int {
 	i := len("CREATE ")
 	for n := 0; n < 3; n++ {
-		w, end, ok := identifier(text, skipSpace(text, i))
+		w, end, ok := identifier(text, segment.SkipSpace(text, i))
 		if !ok {
 			return 0
 		}
 		i = end
 		switch w {
 		case "table":
-			i = skipSpace(text, i)
-			if hasPrefixFold(text[i:], "IF NOT EXISTS ") {
+			i = segment.SkipSpace(text, i)
+			if segment.HasPrefixFold(text[i:], "IF NOT EXISTS ") {
 				i += len("IF NOT EXISTS ")
 			}
 			return i
@@ -42,9 +43,9 @@ var addPrimaryKey = regexp.MustCompile(`(?is)^\s*ADD\s+CONSTRAINT\s+(?:"[^"]*"|\
 // addKey notes the primary key that an ALTER TABLE .. ADD CONSTRAINT declares: pg_dump writes
 // it behind the rows.
 func (p *reader) addKey(text []byte) {
-	i := skipSpace(text, len("ALTER TABLE "))
-	if hasPrefixFold(text[i:], "ONLY ") {
-		i = skipSpace(text, i+len("ONLY "))
+	i := segment.SkipSpace(text, len("ALTER TABLE "))
+	if segment.HasPrefixFold(text[i:], "ONLY ") {
+		i = segment.SkipSpace(text, i+len("ONLY "))
 	}
 	parts, i, ok := qualified(text, i)
 	if !ok {
@@ -65,7 +66,7 @@ func (p *reader) addKey(text []byte) {
 	}
 	items, _ := splitItems(text, i+1)
 	for _, item := range items {
-		name, _, ok := identifier(item, skipSpace(item, 0))
+		name, _, ok := identifier(item, segment.SkipSpace(item, 0))
 		if !ok {
 			return
 		}
@@ -85,15 +86,15 @@ func (p *reader) parseCreate(text []byte) (*table, error) {
 	if len(parts) > 1 {
 		t.schema = parts[len(parts)-2]
 	}
-	if i = skipSpace(text, i); i >= len(text) || text[i] != '(' {
+	if i = segment.SkipSpace(text, i); i >= len(text) || text[i] != '(' {
 		return t, nil // PARTITION OF, OF type: the COPY names the columns
 	}
 	items, end := splitItems(text, i+1)
 	rest := text[end:]
-	if j := skipSpace(rest, 0); hasPrefixFold(rest[j:], "INHERITS (") {
+	if j := segment.SkipSpace(rest, 0); segment.HasPrefixFold(rest[j:], "INHERITS (") {
 		parents, _ := splitItems(rest, j+len("INHERITS ("))
 		for _, parent := range parents {
-			if q, _, ok := qualified(parent, skipSpace(parent, 0)); ok {
+			if q, _, ok := qualified(parent, segment.SkipSpace(parent, 0)); ok {
 				key := p.key(p.schema, q[len(q)-1])
 				if len(q) > 1 {
 					key = p.key(q[len(q)-2], q[len(q)-1])
@@ -105,7 +106,7 @@ func (p *reader) parseCreate(text []byte) (*table, error) {
 		}
 	}
 	for _, item := range items {
-		s := skipSpace(item, 0)
+		s := segment.SkipSpace(item, 0)
 		name, next, ok := identifier(item, s)
 		if !ok || item[s] != '"' && isConstraint(name) {
 			continue

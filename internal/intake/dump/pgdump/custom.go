@@ -303,7 +303,7 @@ func (a *archive) contents(p *reader) (map[int]*entry, []*entry, error) {
 	byID, list := map[int]*entry{}, []*entry(nil)
 	for i := range n {
 		if i%1024 == 0 {
-			if err := p.ctx.Err(); err != nil {
+			if err := p.Ctx.Err(); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -333,7 +333,7 @@ func ReadCustom(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := newReader(ctx, sink, opt)
+	p := newReader(ctx, nil, sink, opt)
 	a := &archive{r: bufio.NewReaderSize(r, 256<<10)}
 	byID, list, err := a.contents(p)
 	if err != nil {
@@ -402,7 +402,7 @@ func (a *archive) block(p *reader, byID map[int]*entry, number int64) (more bool
 	}
 	if src.err != nil && a.err == nil {
 		reason := fmt.Sprintf("the data of %q breaks off: %v", e.tag, src.err)
-		if err := p.sink.Damage(dump.Damage{Offset: number<<blockShift + src.n, Reason: reason}); err != nil {
+		if err := p.Sink.Damage(dump.Damage{Offset: number<<blockShift + src.n, Reason: reason}); err != nil {
 			return false, &sinkError{err}
 		}
 	}
@@ -411,7 +411,8 @@ func (a *archive) block(p *reader, byID map[int]*entry, number int64) (more bool
 
 // begin sets the reader to the beginning of a block's data.
 func (p *reader) begin(e *entry, src *soft, base int64) error {
-	p.src, p.buf, p.pos, p.base, p.eof, p.st = src, nil, 0, base, false, atStatement
+	p.Restart(src, base)
+	p.st = atStatement
 	p.schema, p.head = e.schema, nil
 	if e.copy == "" { // pg_dump --inserts
 		return nil
@@ -433,7 +434,7 @@ func (p *reader) begin(e *entry, src *soft, base int64) error {
 // data reads the rows of one block.
 func (p *reader) data(e *entry, src *soft, base int64) error {
 	if err := p.begin(e, src, base); err != nil {
-		return p.sink.Damage(dump.Damage{Offset: base, Reason: fmt.Sprintf("the data of %q: %v", e.tag, err)})
+		return p.Sink.Damage(dump.Damage{Offset: base, Reason: fmt.Sprintf("the data of %q: %v", e.tag, err)})
 	}
 	if err := p.run(); err != nil {
 		return err
@@ -451,7 +452,7 @@ func (a *archive) largeObjects(p *reader, e *entry) (more bool, err error) {
 		}
 		if oid == 0 {
 			d := dump.Damage{Offset: start, Length: a.n - start, Reason: fmt.Sprintf("%d large objects of the archive are not kept", count)}
-			if err := p.sink.Damage(d); err != nil {
+			if err := p.Sink.Damage(d); err != nil {
 				return false, &sinkError{err}
 			}
 			return true, nil
@@ -471,7 +472,7 @@ func (nowhere) Statement(dump.Statement) error { return nil }
 
 // findCustomRow reads the one row of an archive that begins at offset.
 func findCustomRow(ctx context.Context, sealed dump.Sealed, table string, offset int64) (dump.Found, error) {
-	p := newReader(ctx, nowhere{}, Options{})
+	p := newReader(ctx, nil, nowhere{}, Options{})
 	a := &archive{r: bufio.NewReaderSize(io.NewSectionReader(sealed.At, 0, sealed.Size), 256<<10)}
 	byID, _, err := a.contents(p)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // findRow reads the one row that begins at offset. Its columns stand in the head of its COPY
@@ -84,7 +85,7 @@ func rowAt(at io.ReaderAt, offset int64, copying, std bool, h head, columns []du
 		if scanErr == nil {
 			return foundOf(buf[:end:end], cells, h, columns), nil
 		}
-		if scanErr != errMore || err == io.EOF || size >= dump.MaxSegment {
+		if scanErr != segment.ErrMore || err == io.EOF || size >= dump.MaxSegment {
 			return dump.Found{}, fmt.Errorf("no row begins at offset %d: %w", offset, scanErr)
 		}
 	}

@@ -5,32 +5,33 @@ import (
 	"fmt"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // scanRow reads the row of an INSERT whose parenthesis is b[i]; next is behind its closing
 // one. std says that a backslash in '..' stands for itself.
 func scanRow(b []byte, i int, std bool, cells []raw) (_ []raw, next int, err error) {
 	if b[i] != '(' {
-		return cells, i, fmt.Errorf("%q stands where a row should begin", clip(b[i:]))
+		return cells, i, fmt.Errorf("%q stands where a row should begin", segment.Clip(b[i:]))
 	}
 	for i++; ; i++ {
-		if i = skipSpace(b, i); i == len(b) {
-			return cells, i, errMore
+		if i = segment.SkipSpace(b, i); i == len(b) {
+			return cells, i, segment.ErrMore
 		}
 		c, end, err := scanCell(b, i, std)
 		if err != nil {
 			return cells, i, err
 		}
 		cells = append(cells, c)
-		if i = skipSpace(b, end); i == len(b) {
-			return cells, i, errMore
+		if i = segment.SkipSpace(b, end); i == len(b) {
+			return cells, i, segment.ErrMore
 		}
 		switch b[i] {
 		case ',':
 		case ')':
 			return cells, i + 1, nil
 		default:
-			return cells, i, fmt.Errorf("%q stands behind a cell", clip(b[i:]))
+			return cells, i, fmt.Errorf("%q stands behind a cell", segment.Clip(b[i:]))
 		}
 	}
 }
@@ -72,10 +73,10 @@ func scanCell(b []byte, i int, std bool) (c raw, next int, err error) {
 			c.form = bare
 		}
 	default:
-		return c, i, fmt.Errorf("%q is not a cell", clip(b[i:]))
+		return c, i, fmt.Errorf("%q is not a cell", segment.Clip(b[i:]))
 	}
 	if i == len(b) {
-		return c, i, errMore
+		return c, i, segment.ErrMore
 	}
 	if b[i] == ',' || b[i] == ')' {
 		return c, i, nil
@@ -91,11 +92,11 @@ func scanCell(b []byte, i int, std bool) (c raw, next int, err error) {
 		}
 		return c, i, nil
 	}
-	if j := skipSpace(b, i); j < len(b) && (b[j] == ',' || b[j] == ')') {
+	if j := segment.SkipSpace(b, i); j < len(b) && (b[j] == ',' || b[j] == ')') {
 		return c, j, nil
 	}
 	if c.form != expr {
-		return c, i, fmt.Errorf("%q stands behind a cell", clip(b[i:]))
+		return c, i, fmt.Errorf("%q stands behind a cell", segment.Clip(b[i:]))
 	}
 	// An expression: up to the comma or parenthesis that is not part of it.
 	for i < len(b) && b[i] != ',' && b[i] != ')' {
@@ -115,7 +116,7 @@ func scanCell(b []byte, i int, std bool) (c raw, next int, err error) {
 		}
 	}
 	if i == len(b) {
-		return c, i, errMore
+		return c, i, segment.ErrMore
 	}
 	return raw{start, i, expr}, i, nil
 }
@@ -129,7 +130,7 @@ func scanString(b []byte, i int, f form) (c raw, next int, err error) {
 		if f == doubled {
 			j := bytes.IndexByte(b[i:], '\'')
 			if j < 0 {
-				return c, i, errMore
+				return c, i, segment.ErrMore
 			}
 			i += j
 		}
@@ -141,7 +142,7 @@ func scanString(b []byte, i int, f form) (c raw, next int, err error) {
 			}
 		case '\'':
 			if i+1 >= len(b) {
-				return c, i, errMore
+				return c, i, segment.ErrMore
 			}
 			if b[i+1] != '\'' {
 				if simple {
@@ -153,7 +154,7 @@ func scanString(b []byte, i int, f form) (c raw, next int, err error) {
 			i++
 		}
 	}
-	return c, i, errMore
+	return c, i, segment.ErrMore
 }
 
 // closing finds the end of the parenthesis or bracket that opens at b[i], minding strings.
@@ -177,7 +178,7 @@ func closing(b []byte, i int) (end int, err error) {
 			return i, fmt.Errorf("an expression does not end")
 		}
 	}
-	return i, errMore
+	return i, segment.ErrMore
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
@@ -185,35 +186,35 @@ func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 // rows reads an INSERT's rows as far as they go.
 func (p *reader) rows() error {
 	for {
-		if p.pos = skipSpace(p.buf, p.pos); p.pos == len(p.buf) {
-			return errMore
+		if p.Pos = segment.SkipSpace(p.Buf, p.Pos); p.Pos == len(p.Buf) {
+			return segment.ErrMore
 		}
-		cells, next, err := scanRow(p.buf, p.pos, p.std, p.tmp[:0])
+		cells, next, err := scanRow(p.Buf, p.Pos, p.std, p.tmp[:0])
 		p.tmp = cells
-		if err == errMore {
-			return errMore
+		if err == segment.ErrMore {
+			return segment.ErrMore
 		}
 		if err == nil && len(cells) != p.cells {
 			err = fmt.Errorf("the row has %d cells where %d belong", len(cells), p.cells)
 		}
 		if err != nil {
-			p.startDamage(p.pos, err.Error())
+			p.startDamage(p.Pos, err.Error())
 			return nil
 		}
-		p.add(p.pos)
-		p.pos = next
-		if q := p.buf[next:]; len(q) > 3 && q[0] == ',' && q[1] == '\n' && q[2] == '\t' && q[3] == '(' {
-			p.pos += 3
+		p.add(p.Pos)
+		p.Pos = next
+		if q := p.Buf[next:]; len(q) > 3 && q[0] == ',' && q[1] == '\n' && q[2] == '\t' && q[3] == '(' {
+			p.Pos += 3
 			p.lines = true
 		} else if len(q) > 1 && q[0] == ';' && q[1] == '\n' {
-			p.pos, p.st = next+1, atStatement
+			p.Pos, p.st = next+1, atStatement
 			return nil
 		} else {
 			p.st = afterRow
 			return nil
 		}
-		if len(p.batch.Fields) > maxFields {
-			if err := p.flush(); err != nil {
+		if len(p.Batch.Fields) > segment.MaxFields {
+			if err := p.Flush(); err != nil {
 				return err
 			}
 		}
@@ -222,29 +223,29 @@ func (p *reader) rows() error {
 
 // separator reads what stands between two rows or behind the last.
 func (p *reader) separator() error {
-	i := skipSpace(p.buf, p.pos)
-	if i == len(p.buf) {
-		return errMore
+	i := segment.SkipSpace(p.Buf, p.Pos)
+	if i == len(p.Buf) {
+		return segment.ErrMore
 	}
 	switch {
-	case p.buf[i] == ',':
-		j := skipSpace(p.buf, i+1)
-		if j == len(p.buf) && !p.eof {
-			return errMore
+	case p.Buf[i] == ',':
+		j := segment.SkipSpace(p.Buf, i+1)
+		if j == len(p.Buf) && !p.EOF {
+			return segment.ErrMore
 		}
-		p.pos, p.st = j, atRow
-	case p.buf[i] == ';':
-		p.pos, p.st = i+1, atStatement
-	case hasPrefixFold(p.buf[i:], "ON CONFLICT"), hasPrefixFold(p.buf[i:], "RETURNING"):
-		end, err := statementEnd(p.buf, i, p.std)
+		p.Pos, p.st = j, atRow
+	case p.Buf[i] == ';':
+		p.Pos, p.st = i+1, atStatement
+	case segment.HasPrefixFold(p.Buf[i:], "ON CONFLICT"), segment.HasPrefixFold(p.Buf[i:], "RETURNING"):
+		end, err := statementEnd(p.Buf, i, p.std)
 		if err != nil {
 			return err
 		}
-		p.pos, p.st = end, atStatement
-	case len(p.buf)-i < len("ON CONFLICT") && !p.eof:
-		return errMore
+		p.Pos, p.st = end, atStatement
+	case len(p.Buf)-i < len("ON CONFLICT") && !p.EOF:
+		return segment.ErrMore
 	default:
-		p.startDamage(i, fmt.Sprintf("%q stands between two rows", clip(p.buf[i:])))
+		p.startDamage(i, fmt.Sprintf("%q stands between two rows", segment.Clip(p.Buf[i:])))
 	}
 	return nil
 }

@@ -3,41 +3,29 @@ package pgdump
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // Options bound a reading.
-type Options struct {
-	Segment int // bytes read at a time; 0: 16 MiB
-	MaxRow  int // longest row or statement; 0: 128 MiB
-}
-
-const maxFields = 1 << 22 // of one batch: 32 MiB
+type Options = segment.Options
 
 // Read reads a plain-text dump from r and hands what it finds to sink.
 func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
-	p := newReader(ctx, sink, opt)
-	p.src = r
+	p := newReader(ctx, r, sink, opt)
 	if err := p.run(); err != nil {
 		return err
 	}
 	return p.end()
 }
 
-func newReader(ctx context.Context, sink dump.Sink, opt Options) *reader {
-	if opt.Segment <= 0 {
-		opt.Segment = 16 << 20
-	}
-	if opt.MaxRow <= 0 {
-		opt.MaxRow = 128 << 20
-	}
-	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
-	return &reader{ctx: ctx, sink: sink, opt: opt, tables: map[string]*table{}, std: true}
+func newReader(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) *reader {
+	return &reader{Reader: segment.New(ctx, r, sink, opt), tables: map[string]*table{}, std: true}
 }
+
+func (p *reader) run() error { return p.Run(p.scan, p.tooLong) }
 
 // state is where in the grammar the reader stands between two segments.
 type state uint8
@@ -51,15 +39,7 @@ const (
 )
 
 type reader struct {
-	ctx  context.Context
-	src  io.Reader
-	sink dump.Sink
-	opt  Options
-
-	buf  []byte // the segment
-	base int64  // source offset of buf[0]
-	pos  int    // everything before it in buf is dealt with
-	eof  bool
+	segment.Reader
 
 	st       state
 	tables   map[string]*table // by database, schema and name
@@ -74,7 +54,6 @@ type reader struct {
 	cells int    // how many cells each row of the current statement has
 	lines bool   // rows of this INSERT stand one a line
 	head  []byte // of the last INSERT, up to its first row: the next is likely the same
-	batch *dump.Batch
 	tmp   []raw
 
 	bad damage // when inDamage
@@ -96,51 +75,16 @@ type damage struct {
 	reason  string
 }
 
-// errMore is returned by scanners that reach the end of the segment.
-var errMore = errors.New("segment ends")
-
-func (p *reader) run() error {
-	for {
-		if err := p.ctx.Err(); err != nil {
-			return err
-		}
-		if err := p.fill(); err != nil {
-			return err
-		}
-		if err := p.segment(); err != nil {
-			return err
-		}
-		if err := p.flush(); err != nil {
-			return err
-		}
-		if p.eof {
-			return nil
-		}
+// tooLong gives up on a row without end, but keeps looking for the next one.
+func (p *reader) tooLong(reason string) {
+	if p.st != inDamage {
+		p.startDamage(p.Pos, reason)
 	}
 }
 
-// fill makes a new segment: what the last one left over, and new bytes behind it.
-func (p *reader) fill() error {
-	if len(p.buf)-p.pos > p.opt.MaxRow && p.st != inDamage {
-		p.startDamage(p.pos, fmt.Sprintf("a row or statement is longer than %d bytes", p.opt.MaxRow))
-	}
-	left := p.buf[p.pos:]
-	buf := make([]byte, len(left), len(left)+max(p.opt.Segment, len(left)))
-	copy(buf, left)
-	p.base += int64(p.pos)
-	p.pos = 0
-	n, err := io.ReadFull(p.src, buf[len(left):cap(buf)])
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		p.eof = true
-		err = nil
-	}
-	p.buf = buf[:len(left)+n]
-	return err
-}
-
-// segment deals with the segment as far as it goes.
-func (p *reader) segment() error {
-	for p.pos < len(p.buf) {
+// scan deals with the segment as far as it goes.
+func (p *reader) scan() error {
+	for p.Pos < len(p.Buf) {
 		var err error
 		switch p.st {
 		case atStatement:
@@ -154,8 +98,8 @@ func (p *reader) segment() error {
 		case inDamage:
 			err = p.resync()
 		}
-		if err == errMore {
-			if !p.eof || p.st == inDamage || p.pos >= len(p.buf) {
+		if err == segment.ErrMore {
+			if !p.EOF || p.st == inDamage || p.Pos >= len(p.Buf) {
 				return nil
 			}
 			// The file ends inside something. What lies behind its beginning may still be
@@ -164,7 +108,7 @@ func (p *reader) segment() error {
 			if p.st != atStatement {
 				what = "a row"
 			}
-			p.startDamage(p.pos, "the file ends inside "+what)
+			p.startDamage(p.Pos, "the file ends inside "+what)
 			continue
 		}
 		if err != nil {
@@ -176,100 +120,77 @@ func (p *reader) segment() error {
 
 // end reports what the end of the file cuts off.
 func (p *reader) end() error {
-	at := p.base + int64(len(p.buf))
+	at := p.Base + int64(len(p.Buf))
 	st := p.st
 	if err := p.endData(); err != nil {
 		return err
 	}
 	if st == atStatement && !p.complete {
-		return p.sink.Damage(dump.Damage{Offset: at, Reason: "the dump lacks its closing line: it may be cut"})
+		return p.Sink.Damage(dump.Damage{Offset: at, Reason: "the dump lacks its closing line: it may be cut"})
 	}
 	return nil
 }
 
 // endData reports what the end of the text cuts off, for a file and for an archive's block.
 func (p *reader) endData() error {
-	at := p.base + int64(len(p.buf))
+	at := p.Base + int64(len(p.Buf))
 	switch p.st {
 	case inDamage:
-		return p.endDamage(len(p.buf))
+		return p.endDamage(len(p.Buf))
 	case atCopy:
-		return p.sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: at, Reason: "the data is cut: it ends inside the rows of a COPY"})
+		return p.Sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: at, Reason: "the data is cut: it ends inside the rows of a COPY"})
 	case atRow, afterRow:
-		return p.sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: at, Reason: "the data is cut: it ends between the rows of an INSERT"})
+		return p.Sink.Damage(dump.Damage{Table: p.cur.Name, Row: p.cur.next, Offset: at, Reason: "the data is cut: it ends between the rows of an INSERT"})
 	}
 	return nil
-}
-
-// open gives the batch the next row of the current table goes to.
-func (p *reader) open() *dump.Batch {
-	if p.batch == nil {
-		p.batch = &dump.Batch{Table: p.cur.Table, FirstRow: p.cur.next}
-		if guess := (len(p.buf) - p.pos) / 80; guess > 64 {
-			p.batch.Rows = make([]dump.Row, 0, guess)
-			p.batch.Fields = make([]dump.Field, 0, min(maxFields+maxFields/8, guess*len(p.cur.Columns)))
-		}
-	}
-	return p.batch
-}
-
-// flush hands the batch to the sink.
-func (p *reader) flush() error {
-	b := p.batch
-	p.batch = nil
-	if b == nil || len(b.Rows) == 0 {
-		return nil
-	}
-	b.Text = p.buf
-	return p.sink.Rows(b)
 }
 
 // add appends the row of p.tmp that begins at buf[start] to the batch. The cells' escapes are
 // undone where they stand: nothing reads these bytes of the segment again.
 func (p *reader) add(start int) {
-	b := p.open()
+	b := p.Open(p.cur.Table, p.cur.next, 80)
 	n := len(b.Fields)
 	if p.order == nil {
 		for i, c := range p.tmp {
-			b.Fields = append(b.Fields, c.field(p.buf, p.cur.Columns[i].Kind == dump.Binary))
+			b.Fields = append(b.Fields, c.field(p.Buf, p.cur.Columns[i].Kind == dump.Binary))
 		}
 	} else {
 		for range p.cur.Columns {
 			b.Fields = append(b.Fields, dump.Field{})
 		}
 		for i, c := range p.tmp {
-			b.Fields[n+p.order[i]] = c.field(p.buf, p.cur.Columns[p.order[i]].Kind == dump.Binary)
+			b.Fields[n+p.order[i]] = c.field(p.Buf, p.cur.Columns[p.order[i]].Kind == dump.Binary)
 		}
 	}
-	b.Rows = append(b.Rows, dump.Row{Offset: p.base + int64(start)})
+	b.Rows = append(b.Rows, dump.Row{Offset: p.Base + int64(start)})
 	p.cur.next++
 }
 
 // startDamage notes that buf[i:] cannot be read as what should stand there.
 func (p *reader) startDamage(i int, reason string) {
-	p.bad = damage{start: p.base + int64(i), reason: reason}
+	p.bad = damage{start: p.Base + int64(i), reason: reason}
 	if p.st != atStatement {
 		p.bad.table, p.bad.row, p.bad.copying = p.cur, p.cur.next, p.st == atCopy
 	}
-	p.pos = min(i+1, len(p.buf))
+	p.Pos = min(i+1, len(p.Buf))
 	p.st = inDamage
 }
 
 // endDamage reports the damage up to buf[i].
 func (p *reader) endDamage(i int) error {
-	if err := p.flush(); err != nil { // rows before the damage come before it
+	if err := p.Flush(); err != nil { // rows before the damage come before it
 		return err
 	}
-	d := dump.Damage{Offset: p.bad.start, Length: p.base + int64(i) - p.bad.start, Reason: p.bad.reason}
+	d := dump.Damage{Offset: p.bad.start, Length: p.Base + int64(i) - p.bad.start, Reason: p.bad.reason}
 	if t := p.bad.table; t != nil {
 		d.Table, d.Row, d.Rows = t.Name, p.bad.row, 1
-		if from := p.bad.start - p.base; p.lines && from >= 0 {
-			d.Rows += int64(bytes.Count(p.buf[from:i], []byte(",\n\t(")))
+		if from := p.bad.start - p.Base; p.lines && from >= 0 {
+			d.Rows += int64(bytes.Count(p.Buf[from:i], []byte(",\n\t(")))
 		}
 		t.next += d.Rows
 	}
 	p.bad, p.st = damage{}, atStatement
-	return p.sink.Damage(d)
+	return p.Sink.Damage(d)
 }
 
 // resync looks for the next readable place: the beginning of a line that begins a statement,
@@ -279,69 +200,43 @@ func (p *reader) resync() error {
 	if p.bad.table != nil && !p.bad.copying {
 		marks = "\n("
 	}
-	for i := p.pos; ; i++ {
-		j := bytes.IndexAny(p.buf[i:], marks)
+	for i := p.Pos; ; i++ {
+		j := bytes.IndexAny(p.Buf[i:], marks)
 		if j < 0 {
-			p.pos = max(p.pos, len(p.buf)-1)
-			return errMore
+			p.Pos = max(p.Pos, len(p.Buf)-1)
+			return segment.ErrMore
 		}
 		i += j
 		if p.bad.copying {
 			err := p.endDamage(i + 1)
-			p.pos, p.st = i+1, atCopy
+			p.Pos, p.st = i+1, atCopy
 			return err
 		}
-		if p.buf[i] == '\n' {
-			if len(p.buf)-i < 32 && !p.eof {
-				p.pos = i
-				return errMore
+		if p.Buf[i] == '\n' {
+			if len(p.Buf)-i < 32 && !p.EOF {
+				p.Pos = i
+				return segment.ErrMore
 			}
-			if beginsStatement(p.buf[i+1:]) {
+			if beginsStatement(p.Buf[i+1:]) {
 				err := p.endDamage(i + 1)
-				p.pos = i + 1
+				p.Pos = i + 1
 				return err
 			}
 			continue
 		}
-		if !behindComma(p.buf, i) {
+		if !segment.BehindComma(p.Buf, i) {
 			continue
 		}
-		cells, next, err := scanRow(p.buf, i, p.std, p.tmp[:0])
+		cells, next, err := scanRow(p.Buf, i, p.std, p.tmp[:0])
 		p.tmp = cells[:0]
-		if err == errMore && !p.eof && len(p.buf)-i < p.opt.MaxRow {
-			p.pos = i
-			return errMore
+		if err == segment.ErrMore && !p.EOF && len(p.Buf)-i < p.Opt.MaxRow {
+			p.Pos = i
+			return segment.ErrMore
 		}
-		if err == nil && len(cells) == p.cells && behindRow(p.buf, next) {
+		if err == nil && len(cells) == p.cells && segment.BehindRow(p.Buf, next) {
 			err := p.endDamage(i)
-			p.pos, p.st = i, atRow
+			p.Pos, p.st = i, atRow
 			return err
 		}
 	}
 }
-
-// behindComma reports whether the parenthesis at i follows a row and a comma.
-func behindComma(b []byte, i int) bool {
-	k := i - 1
-	for k >= 0 && isSpace(b[k]) {
-		k--
-	}
-	return k >= 1 && b[k] == ',' && b[k-1] == ')'
-}
-
-// behindRow reports whether what follows a row is what should.
-func behindRow(b []byte, i int) bool {
-	i = skipSpace(b, i)
-	return i == len(b) || b[i] == ',' || b[i] == ';'
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
-
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && isSpace(b[i]) {
-		i++
-	}
-	return i
-}
-
-func clip(b []byte) []byte { return b[:min(len(b), 40)] }

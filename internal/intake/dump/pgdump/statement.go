@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
 // firstWords are the words with which a statement of a dump begins.
@@ -34,41 +35,41 @@ func beginsStatement(b []byte) bool {
 	return i > 0 && i < len(b) && (b[i] == ' ' || b[i] == ';') && firstWords[string(b[:i])]
 }
 
-// statement reads one statement, comment or run of white space at p.pos.
+// statement reads one statement, comment or run of white space at p.Pos.
 func (p *reader) statement() error {
-	b := p.buf
-	i := skipSpace(b, p.pos)
+	b := p.Buf
+	i := segment.SkipSpace(b, p.Pos)
 	for i < len(b) && b[i] == ';' { // an empty statement
-		i = skipSpace(b, i+1)
+		i = segment.SkipSpace(b, i+1)
 	}
-	p.pos = i
+	p.Pos = i
 	if i == len(b) {
-		return errMore
+		return segment.ErrMore
 	}
 	rest := b[i:]
-	if len(rest) < 32 && !p.eof {
-		return errMore
+	if len(rest) < 32 && !p.EOF {
+		return segment.ErrMore
 	}
 	switch {
 	case bytes.HasPrefix(rest, []byte("--")), rest[0] == '\\':
 		line := bytes.IndexByte(rest, '\n')
 		if line < 0 {
-			if !p.eof {
-				return errMore
+			if !p.EOF {
+				return segment.ErrMore
 			}
 			line = len(rest)
 		}
 		p.line(rest[:line])
-		p.pos += line
+		p.Pos += line
 		return nil
 	case bytes.HasPrefix(rest, []byte("/*")):
 		end := bytes.Index(rest, []byte("*/"))
 		if end < 0 {
-			return errMore
+			return segment.ErrMore
 		}
-		p.pos += end + 2
+		p.Pos += end + 2
 		return nil
-	case hasPrefixFold(rest, "INSERT INTO "):
+	case segment.HasPrefixFold(rest, "INSERT INTO "):
 		return p.insert()
 	}
 	w := 0
@@ -76,21 +77,21 @@ func (p *reader) statement() error {
 		w++
 	}
 	if !firstWords[strings.ToUpper(string(rest[:w]))] {
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
-		p.startDamage(i, fmt.Sprintf("%q is not the beginning of a statement", clip(rest)))
+		p.startDamage(i, fmt.Sprintf("%q is not the beginning of a statement", segment.Clip(rest)))
 		return nil
 	}
 	end, err := statementEnd(b, i, p.std)
 	if err != nil {
 		return err
 	}
-	if hasPrefixFold(rest, "COPY ") {
+	if segment.HasPrefixFold(rest, "COPY ") {
 		return p.copyStatement(i, end)
 	}
-	p.pos = end
-	return p.other(b[i:end], p.base+int64(i))
+	p.Pos = end
+	return p.other(b[i:end], p.Base+int64(i))
 }
 
 // line deals with a comment or a command of psql.
@@ -111,32 +112,32 @@ func (p *reader) line(line []byte) {
 // other deals with a statement that holds no rows.
 func (p *reader) other(text []byte, offset int64) error {
 	switch {
-	case hasPrefixFold(text, "SET client_encoding"):
+	case segment.HasPrefixFold(text, "SET client_encoding"):
 		name := setting(text)
 		charset, ok := encodings[strings.ToUpper(name)]
 		if !ok {
-			return p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: fmt.Sprintf("client_encoding %q is not one this program decodes: read as UTF8", name)})
+			return p.Sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: fmt.Sprintf("client_encoding %q is not one this program decodes: read as UTF8", name)})
 		}
 		p.charset = charset
 		return nil
-	case hasPrefixFold(text, "SET standard_conforming_strings"):
+	case segment.HasPrefixFold(text, "SET standard_conforming_strings"):
 		p.std = !strings.EqualFold(setting(text), "off")
 		return nil
-	case hasPrefixFold(text, "SET search_path"):
+	case segment.HasPrefixFold(text, "SET search_path"):
 		p.schema, p.head = searchPath(text), nil
 		return nil
-	case hasPrefixFold(text, "SET "), hasPrefixFold(text, "SELECT pg_catalog.set_config("), hasPrefixFold(text, "BEGIN;"), hasPrefixFold(text, "COMMIT;"):
+	case segment.HasPrefixFold(text, "SET "), segment.HasPrefixFold(text, "SELECT pg_catalog.set_config("), segment.HasPrefixFold(text, "BEGIN;"), segment.HasPrefixFold(text, "COMMIT;"):
 		return nil
-	case hasPrefixFold(text, "CREATE ") && isCreateTable(text):
+	case segment.HasPrefixFold(text, "CREATE ") && isCreateTable(text):
 		if t, err := p.parseCreate(text); err == nil {
 			p.define(t)
-		} else if err := p.sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); err != nil {
+		} else if err := p.Sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); err != nil {
 			return err
 		}
-	case hasPrefixFold(text, "ALTER TABLE "):
+	case segment.HasPrefixFold(text, "ALTER TABLE "):
 		p.addKey(text)
 	}
-	return p.sink.Statement(dump.Statement{Offset: offset, Text: text})
+	return p.Sink.Statement(dump.Statement{Offset: offset, Text: text})
 }
 
 // encodings are PostgreSQL's names of the character sets that package dump decodes. What is
@@ -158,7 +159,7 @@ func setting(text []byte) string {
 // searchPath gives the first schema of SET search_path = schema, pg_catalog;
 func searchPath(text []byte) string {
 	i := bytes.IndexByte(text, '=')
-	name, _, _ := identifier(text, skipSpace(text, i+1))
+	name, _, _ := identifier(text, segment.SkipSpace(text, i+1))
 	return name
 }
 
@@ -171,7 +172,7 @@ type head struct {
 
 // parseHead reads the table and column list at b[i].
 func parseHead(b []byte, i int) (h head, next int, ok bool) {
-	if hasPrefixFold(b[i:], "ONLY ") {
+	if segment.HasPrefixFold(b[i:], "ONLY ") {
 		i += len("ONLY ")
 	}
 	parts, i, ok := qualified(b, i)
@@ -182,17 +183,17 @@ func parseHead(b []byte, i int) (h head, next int, ok bool) {
 	if len(parts) > 1 {
 		h.schema = parts[len(parts)-2]
 	}
-	i = skipSpace(b, i)
+	i = segment.SkipSpace(b, i)
 	if i == len(b) || b[i] != '(' {
 		return h, i, true
 	}
-	if j := skipSpace(b, i+1); j < len(b) && b[j] == ')' {
+	if j := segment.SkipSpace(b, i+1); j < len(b) && b[j] == ')' {
 		return h, j + 1, true
 	}
 	h.listed = true
 	for {
-		name, end, ok := identifier(b, skipSpace(b, i+1))
-		if i = skipSpace(b, end); !ok || i >= len(b) || b[i] != ',' && b[i] != ')' {
+		name, end, ok := identifier(b, segment.SkipSpace(b, i+1))
+		if i = segment.SkipSpace(b, end); !ok || i >= len(b) || b[i] != ',' && b[i] != ')' {
 			return h, i, false
 		}
 		h.columns = append(h.columns, name)
@@ -204,7 +205,7 @@ func parseHead(b []byte, i int) (h head, next int, ok bool) {
 
 // copyHead reads a COPY statement; ok is false with the reason when its rows cannot be read.
 func copyHead(text []byte) (h head, why string) {
-	h, i, ok := parseHead(text, skipSpace(text, len("COPY ")))
+	h, i, ok := parseHead(text, segment.SkipSpace(text, len("COPY ")))
 	if !ok {
 		return h, "the head of a COPY cannot be read"
 	}
@@ -214,36 +215,36 @@ func copyHead(text []byte) (h head, why string) {
 		words = words[2:]
 	}
 	if len(words) != 2 || words[0] != "FROM" || words[1] != "STDIN" {
-		return h, fmt.Sprintf("a COPY with %q, which this reader does not know", clip([]byte(strings.Join(words, " "))))
+		return h, fmt.Sprintf("a COPY with %q, which this reader does not know", segment.Clip([]byte(strings.Join(words, " "))))
 	}
 	return h, ""
 }
 
 // copyStatement begins the rows of a COPY.
 func (p *reader) copyStatement(i, end int) error {
-	line := bytes.IndexByte(p.buf[end:], '\n')
-	if line < 0 && !p.eof {
-		return errMore
+	line := bytes.IndexByte(p.Buf[end:], '\n')
+	if line < 0 && !p.EOF {
+		return segment.ErrMore
 	}
-	if err := p.flush(); err != nil {
+	if err := p.Flush(); err != nil {
 		return err
 	}
-	h, why := copyHead(p.buf[i:end])
+	h, why := copyHead(p.Buf[i:end])
 	if h.schema == "" {
 		h.schema = p.schema
 	}
-	if why == "" && (line < 0 || len(bytes.TrimSpace(p.buf[end:end+line])) > 0) {
+	if why == "" && (line < 0 || len(bytes.TrimSpace(p.Buf[end:end+line])) > 0) {
 		why = "no rows follow a COPY"
 	}
 	next := end + line + 1
 	first := 0
 	if why == "" && !h.listed {
-		e, _, err := copyLine(p.buf, next)
-		if err == errMore && !p.eof {
-			return errMore
+		e, _, err := copyLine(p.Buf, next)
+		if err == segment.ErrMore && !p.EOF {
+			return segment.ErrMore
 		}
 		if err == nil {
-			first = len(splitCopy(p.buf, next, e, nil))
+			first = len(splitCopy(p.Buf, next, e, nil))
 		}
 	}
 	if why == "" {
@@ -255,28 +256,28 @@ func (p *reader) copyStatement(i, end int) error {
 		p.startDamage(i, why)
 		return nil
 	}
-	p.pos, p.st, p.lines = next, atCopy, false
+	p.Pos, p.st, p.lines = next, atCopy, false
 	return nil
 }
 
 // insertHead reads the head of the INSERT at b[i]; row is where its first row begins.
 func insertHead(b []byte, i int) (h head, row int, why string) {
-	h, i, ok := parseHead(b, skipSpace(b, i+len("INSERT INTO ")))
+	h, i, ok := parseHead(b, segment.SkipSpace(b, i+len("INSERT INTO ")))
 	if !ok {
 		return h, i, "the head of an INSERT cannot be read"
 	}
-	i = skipSpace(b, i)
-	if hasPrefixFold(b[i:], "OVERRIDING ") {
+	i = segment.SkipSpace(b, i)
+	if segment.HasPrefixFold(b[i:], "OVERRIDING ") {
 		j := bytes.Index(b[i:], []byte(" VALUE "))
 		if j < 0 || j > 40 {
 			return h, i, "an INSERT without VALUES"
 		}
-		i = skipSpace(b, i+j+len(" VALUE "))
+		i = segment.SkipSpace(b, i+j+len(" VALUE "))
 	}
-	if !hasPrefixFold(b[i:], "VALUES") {
+	if !segment.HasPrefixFold(b[i:], "VALUES") {
 		return h, i, "an INSERT without VALUES"
 	}
-	if i = skipSpace(b, i+len("VALUES")); i >= len(b) || b[i] != '(' {
+	if i = segment.SkipSpace(b, i+len("VALUES")); i >= len(b) || b[i] != '(' {
 		return h, i, "an INSERT without rows"
 	}
 	return h, i, ""
@@ -284,28 +285,28 @@ func insertHead(b []byte, i int) (h head, row int, why string) {
 
 // insert begins an INSERT: what follows is rows.
 func (p *reader) insert() error {
-	if n := len(p.head); n > 0 && len(p.buf)-p.pos > n && p.buf[p.pos+n] == '(' && bytes.HasPrefix(p.buf[p.pos:], p.head) {
-		p.pos, p.st, p.lines = p.pos+n, atRow, false
+	if n := len(p.head); n > 0 && len(p.Buf)-p.Pos > n && p.Buf[p.Pos+n] == '(' && bytes.HasPrefix(p.Buf[p.Pos:], p.head) {
+		p.Pos, p.st, p.lines = p.Pos+n, atRow, false
 		return nil
 	}
-	h, row, why := insertHead(p.buf, p.pos)
+	h, row, why := insertHead(p.Buf, p.Pos)
 	if h.schema == "" {
 		h.schema = p.schema
 	}
-	if why != "" && row >= len(p.buf)-64 && !p.eof {
-		return errMore
+	if why != "" && row >= len(p.Buf)-64 && !p.EOF {
+		return segment.ErrMore
 	}
 	first := 0
 	if why == "" && !h.listed {
-		cells, _, err := scanRow(p.buf, row, p.std, p.tmp[:0])
+		cells, _, err := scanRow(p.Buf, row, p.std, p.tmp[:0])
 		p.tmp = cells[:0]
-		if err == errMore && !p.eof {
-			return errMore
+		if err == segment.ErrMore && !p.EOF {
+			return segment.ErrMore
 		}
 		first = len(cells)
 	}
 	if p.cur == nil || p.cur.schema != h.schema || p.cur.name != h.name {
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
 	}
@@ -315,14 +316,14 @@ func (p *reader) insert() error {
 		}
 	}
 	if why != "" {
-		if err := p.flush(); err != nil {
+		if err := p.Flush(); err != nil {
 			return err
 		}
-		p.startDamage(p.pos, why)
+		p.startDamage(p.Pos, why)
 		return nil
 	}
-	p.head = append(p.head[:0], p.buf[p.pos:row]...)
-	p.pos, p.st, p.lines = row, atRow, false
+	p.head = append(p.head[:0], p.Buf[p.Pos:row]...)
+	p.Pos, p.st, p.lines = row, atRow, false
 	return nil
 }
 
@@ -384,19 +385,19 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 		case c == '"':
 			j := bytes.IndexByte(b[i+1:], '"')
 			if j < 0 {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			i += j + 2
 		case c == '-' && bytes.HasPrefix(b[i:], []byte("--")):
 			j := bytes.IndexByte(b[i:], '\n')
 			if j < 0 {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			i += j + 1
 		case c == '/' && bytes.HasPrefix(b[i:], []byte("/*")):
 			j := bytes.Index(b[i:], []byte("*/"))
 			if j < 0 {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			i += j + 2
 		case c == '$':
@@ -405,7 +406,7 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 				j++
 			}
 			if j == len(b) {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			if b[j] != '$' {
 				i = j
@@ -414,11 +415,11 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 			tag := b[i : j+1]
 			k := bytes.Index(b[j+1:], tag)
 			if k < 0 {
-				return 0, errMore
+				return 0, segment.ErrMore
 			}
 			i = j + 1 + k + len(tag)
 		case c == '(' || c == ')':
-			if hasPrefixFold(b[start:], "CREATE RULE") || hasPrefixFold(b[start:], "CREATE OR REPLACE RULE") {
+			if segment.HasPrefixFold(b[start:], "CREATE RULE") || segment.HasPrefixFold(b[start:], "CREATE OR REPLACE RULE") {
 				if c == '(' {
 					depth++
 				} else if depth > 0 {
@@ -437,7 +438,7 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 				} else if bytes.EqualFold(w, []byte("END")) {
 					begins--
 				}
-			} else if bytes.EqualFold(w, []byte("BEGIN")) && hasPrefixFold(b[start:], "CREATE ") && hasPrefixFold(b[skipSpace(b, j):], "ATOMIC") {
+			} else if bytes.EqualFold(w, []byte("BEGIN")) && segment.HasPrefixFold(b[start:], "CREATE ") && segment.HasPrefixFold(b[segment.SkipSpace(b, j):], "ATOMIC") {
 				begins++
 			}
 			i = j
@@ -445,9 +446,5 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 			i++
 		}
 	}
-	return 0, errMore
-}
-
-func hasPrefixFold(b []byte, prefix string) bool {
-	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+	return 0, segment.ErrMore
 }
