@@ -94,6 +94,29 @@ func value(v E164, d []byte) E164 {
 	return v
 }
 
+// ReadCallerID reads the number of a caller id as SIP and Asterisk write it: "Name" <number>,
+// Name <number>, or a bare number. A bare name has none.
+func ReadCallerID(raw string) E164 {
+	if _, number, ok := strings.Cut(raw, "<"); ok {
+		if end := strings.IndexAny(number, "<>"); end >= 0 {
+			number = number[:end]
+		}
+		return ReadE164(number)
+	}
+	begun := false
+	for i := range len(raw) { // a number, and no name that holds one
+		switch c := raw[i]; {
+		case c >= '0' && c <= '9' || c == '+' || c == '(':
+			begun = true
+		case c == ' ':
+		case begun && (c == '-' || c == '.' || c == ')' || c == '#'):
+		default:
+			return 0
+		}
+	}
+	return ReadE164(raw)
+}
+
 // ReadDialled reads what was dialled, behind the first of the given prefixes that fits: an
 // outside line ("9,"), a service code ("*67", "#31#", "141"), a route ("1010"). Which prefixes
 // a platform used, its mapping says; nothing else is taken away, and only where

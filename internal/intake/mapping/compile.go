@@ -29,7 +29,7 @@ var conversions = map[string]string{
 	"date":        "TRY_CAST(nullif(CAST(x AS VARCHAR), '') AS DATE)",
 	"e164":        "e164(CAST(x AS VARCHAR))",
 	"clid_number": "clid_number(CAST(x AS VARCHAR))",
-	"clid_e164":   "e164(clid_number(CAST(x AS VARCHAR)))",
+	"clid_e164":   "clid_e164(CAST(x AS VARCHAR))",
 	"clid_name":   "clid_name(CAST(x AS VARCHAR))",
 	"country":     "(SELECT country FROM country_name WHERE name = upper(trim(CAST(x AS VARCHAR))))",
 	"money":       "minor_units(x)",
@@ -142,7 +142,7 @@ func isWord(c byte) bool {
 // once for each distinct value of their source column, and looked up for each row: call
 // tables repeat their numbers (measured: docs/performance.md).
 // A column that only needs a cheap one is not worth the look-up.
-var costly = map[string]bool{"clid_number": true, "clid_e164": true, "clid_name": true, "masked": true}
+var costly = map[string]bool{"clid_number": true, "clid_name": true, "masked": true}
 
 // distinct is the look-up of one source column's distinct values.
 type distinct struct {
@@ -208,15 +208,11 @@ func (s Source) fill(model casefile.ModelTable, zone string, tables func(table s
 			}
 			return mask + "(CAST(" + expr + " AS VARCHAR))"
 		}
-		if how.From != "" && how.Values == nil && how.Prefix == "" && looked[how.From] && (mask != "" || costly[how.As] || how.As == "e164") {
+		if how.From != "" && how.Values == nil && how.Prefix == "" && looked[how.From] && (mask != "" || costly[how.As] || how.As == "e164" || how.As == "clid_e164") {
 			// In two stages, because a macro repeats the expression it is given.
 			d := lookup(how.From)
-			second := name
-			if how.As == "clid_e164" {
-				expr, second = "clid_number(CAST(t."+duckdb.Ident(how.From)+" AS VARCHAR))", "e164("+name+")"
-			}
 			d.first = append(d.first, expr+" AS "+name)
-			d.fields = append(d.fields, fmt.Sprintf("CAST(%s AS %s) AS %s", masked(second), c.Type, name))
+			d.fields = append(d.fields, fmt.Sprintf("CAST(%s AS %s) AS %s", masked(name), c.Type, name))
 			expr = d.alias + "." + name
 		} else {
 			expr = masked(expr)

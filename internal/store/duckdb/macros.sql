@@ -10,6 +10,9 @@ CREATE OR REPLACE MACRO phone_text(raw) AS
 -- A number as written, as E.164; null where it is none (casefile.ReadE164, docs/numbers.md).
 CREATE OR REPLACE MACRO e164(raw) AS nullif(read_e164(raw), 0);
 
+-- The same of the number part of a caller id (casefile.ReadCallerID): e164(clid_number(raw)).
+CREATE OR REPLACE MACRO clid_e164(raw) AS nullif(read_caller_id(raw), 0);
+
 -- The same of what was dialled behind one of the prefixes, one a line (casefile.ReadDialled).
 CREATE OR REPLACE MACRO dialled_e164(raw, prefixes) AS nullif(read_dialled(raw, prefixes), 0);
 

@@ -15,9 +15,9 @@ import (
 // numbersVersion is the version of the functions below: it changes when a text is read otherwise.
 const numbersVersion = "numbers-1"
 
-// registerNumbers gives the engine two functions over text, for all its connections:
-// read_e164(raw) and read_dialled(raw, prefixes, one a line), of casefile's functions of
-// these names. Both give 0 for what is no number; the macros e164 and dialled_e164 make null of it.
+// registerNumbers gives the engine, on all its connections, casefile's functions over text:
+// read_e164(raw), read_caller_id(raw) and read_dialled(raw, prefixes, one a line). They give 0
+// for what is no number; the macros e164, clid_e164 and dialled_e164 make null of it.
 func (e *Engine) registerNumbers(ctx context.Context) error {
 	conn, err := e.DB.Conn(ctx)
 	if err != nil {
@@ -33,13 +33,15 @@ func (e *Engine) registerNumbers(ctx context.Context) error {
 		return err
 	}
 	one := duck.ScalarFuncConfig{InputTypeInfos: []duck.TypeInfo{text}, ResultTypeInfo: number}
-	if err := duck.RegisterScalarUDF(conn, "read_e164", numberFunc{one, func(in []duck.VectorView[string], out []int64) error {
-		return eachText(in[0], func(row int, raw string) error {
-			out[row] = int64(casefile.ReadE164(raw))
-			return nil
-		})
-	}}); err != nil {
-		return err
+	for name, read := range map[string]func(string) casefile.E164{"read_e164": casefile.ReadE164, "read_caller_id": casefile.ReadCallerID} {
+		if err := duck.RegisterScalarUDF(conn, name, numberFunc{one, func(in []duck.VectorView[string], out []int64) error {
+			return eachText(in[0], func(row int, raw string) error {
+				out[row] = int64(read(raw))
+				return nil
+			})
+		}}); err != nil {
+			return err
+		}
 	}
 	two := duck.ScalarFuncConfig{InputTypeInfos: []duck.TypeInfo{text, text}, ResultTypeInfo: number}
 	return duck.RegisterScalarUDF(conn, "read_dialled", numberFunc{two, func(in []duck.VectorView[string], out []int64) error {

@@ -33,7 +33,14 @@ func numberTexts(rnd *rand.Rand, n int) []string {
 				b.WriteString(marks[rnd.IntN([]int{1, 7, 7, len(marks)}[dirt])])
 			}
 		}
-		texts[i] = b.String()
+		switch rnd.IntN(12) { // a caller id
+		case 0:
+			texts[i] = "\"A Name\" <" + b.String() + ">"
+		case 1:
+			texts[i] = b.String() + "<" + b.String() + []string{"", ">", "<", ">>", "> "}[rnd.IntN(5)]
+		default:
+			texts[i] = b.String()
+		}
 	}
 	return texts
 }
@@ -45,20 +52,20 @@ func TestNumbersByRule(t *testing.T) {
 	if _, err := e.DB.ExecContext(ctx, ruleSQL); err != nil {
 		t.Fatal(err)
 	}
-	total, read := 0, 0
+	total, read, callers := 0, 0, 0
 	for seed := range uint64(10) {
 		texts := numberTexts(rand.New(rand.NewPCG(seed, 7)), 20_000)
 		for i, s := range texts {
 			texts[i] = "(" + Literal(s) + ")"
 		}
-		rows, err := e.DB.QueryContext(ctx, "SELECT raw, coalesce(e164(raw), 0), coalesce(rule_e164(raw), 0) FROM (VALUES "+strings.Join(texts, ",")+") t(raw)")
+		rows, err := e.DB.QueryContext(ctx, "SELECT raw, coalesce(e164(raw), 0), coalesce(rule_e164(raw), 0), coalesce(clid_e164(raw), 0), coalesce(rule_e164(clid_number(raw)), 0) FROM (VALUES "+strings.Join(texts, ",")+") t(raw)")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for rows.Next() {
 			var raw string
-			var got, want int64
-			if err := rows.Scan(&raw, &got, &want); err != nil {
+			var got, want, caller, callerWant int64
+			if err := rows.Scan(&raw, &got, &want, &caller, &callerWant); err != nil {
 				t.Fatal(err)
 			}
 			total++
@@ -68,14 +75,20 @@ func TestNumbersByRule(t *testing.T) {
 			if got != want {
 				t.Errorf("e164(%q) = %d, the rule says %d", raw, got, want)
 			}
+			if callerWant != 0 {
+				callers++
+			}
+			if caller != callerWant {
+				t.Errorf("clid_e164(%q) = %d, the rule says %d", raw, caller, callerWant)
+			}
 		}
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
 		rows.Close()
 	}
-	if total != 200_000 || read < 20_000 {
-		t.Fatalf("%d texts, %d of them numbers", total, read)
+	if total != 200_000 || read < 20_000 || callers < 20_000 {
+		t.Fatalf("%d texts, %d of them numbers, %d caller ids with one", total, read, callers)
 	}
 }
 
@@ -149,7 +162,11 @@ func BenchmarkNumbers(b *testing.B) {
 	if _, err := e.DB.Exec(ruleSQL); err != nil {
 		b.Fatal(err)
 	}
-	for _, f := range []struct{ name, sql string }{{"function", "SELECT count(e164(raw)) FROM written"}, {"sql-rule", "SELECT count(rule_e164(raw)) FROM written"}} {
+	if _, err := e.DB.Exec(`CREATE TABLE shown AS SELECT CASE WHEN hash(raw) % 3 = 0 THEN '"A Bank" <' || raw || '>' ELSE raw END AS raw FROM written`); err != nil {
+		b.Fatal(err)
+	}
+	for _, f := range []struct{ name, sql string }{{"function", "SELECT count(e164(raw)) FROM written"}, {"sql-rule", "SELECT count(rule_e164(raw)) FROM written"},
+		{"caller-id", "SELECT count(clid_e164(raw)) FROM shown"}, {"caller-id-sql-rule", "SELECT count(rule_e164(clid_number(raw))) FROM shown"}} {
 		b.Run(f.name, func(b *testing.B) {
 			begin := cpuSeconds(b)
 			for b.Loop() {

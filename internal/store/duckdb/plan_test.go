@@ -230,6 +230,32 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A plan that cannot be written is an error of the queries that ask for it, and of no other.
+func TestPlanNotWritten(t *testing.T) {
+	e := engine(t)
+	path := filepath.Join(e.temp, "uk_block.parquet")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	view, err := e.planTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.DB.Exec(view); err != nil {
+		t.Fatal(err)
+	}
+	var n int64
+	if err := e.DB.QueryRow("SELECT count(area) FROM (SELECT 442079460123 AS n) ASOF LEFT JOIN uk_block ON british_key(n) >= number_from").Scan(&n); err == nil || !strings.Contains(err.Error(), "the number plan: open "+path) {
+		t.Errorf("%d, %v", n, err)
+	}
+	if got := one[int64](t, e, "SELECT e164('020 7946 0123')"); got != 442079460123 {
+		t.Errorf("%d", got)
+	}
+}
+
 // A million distinct numbers are looked up in less than two seconds.
 func BenchmarkPlan(b *testing.B) {
 	e := engine(b)
