@@ -69,7 +69,7 @@ func (p *reader) statement() error {
 		}
 		p.Pos += end + 2
 		return nil
-	case segment.HasPrefixFold(rest, "INSERT INTO "):
+	case segment.HasPrefixFold(rest, "INSERT"):
 		return p.insert()
 	}
 	w := 0
@@ -262,6 +262,9 @@ func (p *reader) copyStatement(i, end int) error {
 
 // insertHead reads the head of the INSERT at b[i]; row is where its first row begins.
 func insertHead(b []byte, i int) (h head, row int, why string) {
+	if !segment.HasPrefixFold(b[i:], "INSERT INTO ") {
+		return h, i, "an INSERT without INTO"
+	}
 	h, i, ok := parseHead(b, segment.SkipSpace(b, i+len("INSERT INTO ")))
 	if !ok {
 		return h, i, "the head of an INSERT cannot be read"
