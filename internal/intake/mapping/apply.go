@@ -17,6 +17,7 @@ import (
 // manifest's version tells whether the published table is what the plan would give.
 type Plan struct {
 	Manifest store.Manifest // without columns and files
+	Mappings []string       // names of those that fill it
 	SQL      string         // empty: no source fills the table, it has no rows
 }
 
@@ -37,6 +38,7 @@ func Plans(c *store.Case) ([]Plan, error) {
 	type filled struct {
 		selects []string
 		inputs  map[string]string
+		by      []string // mappings
 	}
 	tables := map[string]*filled{}
 	for _, s := range sources {
@@ -99,6 +101,9 @@ func Plans(c *store.Case) ([]Plan, error) {
 					}
 				}
 				f.selects = append(f.selects, sql)
+				if !slices.Contains(f.by, m.Name) {
+					f.by = append(f.by, m.Name)
+				}
 			}
 		}
 	}
@@ -108,7 +113,7 @@ func Plans(c *store.Case) ([]Plan, error) {
 			Params: map[string]string{"timezone": c.Config.TimeZone}}
 		p := Plan{}
 		if f := tables[model.Name]; f != nil {
-			p.SQL = strings.Join(f.selects, "\nUNION ALL\n")
+			p.SQL, p.Mappings = strings.Join(f.selects, "\nUNION ALL\n"), f.by
 			for name, version := range f.inputs {
 				m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: version})
 			}
@@ -168,7 +173,7 @@ func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record s
 		const file = "part-00000.parquet"
 		rows, cols, err := e.Write(ctx, p.SQL, stage.Dir+"/"+file)
 		if err != nil {
-			return store.Manifest{}, fmt.Errorf("case table %s: %w", m.Table, err)
+			return store.Manifest{}, fmt.Errorf("case table %s, filled by mapping %s: %w", m.Table, strings.Join(p.Mappings, ", "), err)
 		}
 		m.Columns, m.Files = cols, []store.File{{Name: file, Rows: rows}}
 	} else {

@@ -3,6 +3,7 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -175,6 +176,9 @@ func (s Source) fill(model casefile.ModelTable, zone string, tables func(table s
 	if err != nil {
 		return "", err
 	}
+	if err := s.check(model.Name, tables); err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	b.WriteString("SELECT ")
 	var lookups []*distinct
@@ -240,6 +244,72 @@ func (s Source) fill(model casefile.ModelTable, zone string, tables func(table s
 		fmt.Fprintf(&b, "\nWHERE %s", s.Where)
 	}
 	return s.countries(model, b.String()), nil
+}
+
+// check reports a source column that the mapping names and its table does not have. Names in
+// quotes are left to the SQL engine.
+func (s Source) check(model string, tables func(table string) (relation, bool)) error {
+	type known struct {
+		table   string
+		columns []string
+	}
+	of := map[string]known{}
+	has := func(alias, column string) error {
+		k, ok := of[alias]
+		if !ok || slices.ContainsFunc(k.columns, func(c string) bool { return strings.EqualFold(c, column) }) {
+			return nil
+		}
+		own := slices.DeleteFunc(slices.Clone(k.columns), func(c string) bool { return strings.HasPrefix(c, "ref_") })
+		return fmt.Errorf("source table %q has no column %q; it has %s", k.table, column, strings.Join(own, ", "))
+	}
+	know := func(alias, table string, optional []string) {
+		r, ok := tables(table)
+		if ok { // a table that may be missing has the columns that are asked of it
+			of[alias] = known{table, slices.Concat([]string{"ref_row", "ref_offset", "ref_misfit"}, r.columns, optional)}
+		}
+	}
+	text := func(where, sql string) error {
+		for i, part := range strings.Split(sql, "'") {
+			for _, ref := range reference.FindAllString(part, -1) {
+				if i%2 == 1 {
+					break // quoted
+				}
+				alias, column, _ := strings.Cut(ref, ".")
+				if err := has(alias, column); err != nil {
+					return fmt.Errorf("case table %s, %s: %w", model, where, err)
+				}
+			}
+		}
+		return nil
+	}
+	know("t", s.From, s.Optional)
+	for _, j := range s.Join {
+		if j.Select == "" {
+			know(j.As, j.Table, j.Optional)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Columns)) {
+		c := s.Columns[name]
+		err := text("column "+name, c.SQL)
+		if c.From != "" && err == nil {
+			if err = has("t", c.From); err != nil {
+				err = fmt.Errorf("case table %s, column %s: %w", model, name, err)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err := text("where", s.Where)
+	for _, j := range s.Join {
+		if j.Select != "" {
+			know("s", j.Table, j.Optional)
+			err = errors.Join(err, text("select of join "+j.As, j.Select))
+			delete(of, "s")
+		}
+		err = errors.Join(err, text("join "+j.As, j.On))
+	}
+	return err
 }
 
 // needed is a source table with a null for each optional column that it lacks; without rows
