@@ -48,7 +48,7 @@ func TestStrip(t *testing.T) {
 		if model.Name != "call" {
 			continue
 		}
-		query, err := m.Tables["call"][0].Select(model, "s", "UTC", map[string]store.Manifest{"cdr": {Table: "cdr"}})
+		query, err := m.Tables["call"][0].Select(model, "s", "UTC", map[string]store.Manifest{"cdr": {Table: "cdr", Columns: []store.Column{{Name: "dst", Type: "VARCHAR"}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
