@@ -11,12 +11,13 @@
 // a listing, itself sealed, says for every folder and container what became of everything in
 // it. Nothing that was found is passed over in silence.
 //
-// Folders below: evidence (sealing), container (unpacking), dump (the reader seam and the
-// readers), sourcetable (Parquet), mapping (source column to case column).
+// Folders below: evidence (sealing), container (unpacking), datadir (raw data directories),
+// dump (the reader seam and the readers), sourcetable (Parquet), mapping (source column to
+// case column), snapshot (what changed between snapshots).
 //
 // Reading order: add.go (a set of files), take.go (one file or member), unpack.go
-// (containers), sniff.go (what a file is), format.go (the readers), row.go (one original row
-// again), map.go (case tables).
+// (containers), opendir.go (data directories), sniff.go (what a file is), format.go (the
+// readers), row.go (one original row again), series.go (snapshots), map.go (case tables).
 package intake
 
 import (
@@ -276,7 +277,7 @@ type set struct {
 	sources  map[casefile.SourceID]store.Source
 	bySize   map[int64][]casefile.SourceID
 	byMember map[[2]string]casefile.SourceID // container, path in it
-	acts     map[string]ledger.Act           // the last read or unpack act, by action and source
+	acts     map[string]ledger.Act           // the last read, unpack or open act, by action and source
 
 	counted   map[casefile.SourceID]bool
 	unpacking map[casefile.SourceID]bool // to know a container that contains itself
@@ -303,7 +304,7 @@ func (s *set) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if (act.Action == "read" || act.Action == "unpack") && act.Outcome == ledger.Done {
+		if (act.Action == "read" || act.Action == "unpack" || act.Action == "open") && act.Outcome == ledger.Done {
 			s.acts[act.Action+" "+act.Object] = act
 		}
 	}
@@ -330,7 +331,7 @@ func (s *set) record(ctx context.Context, action string, id casefile.SourceID, d
 	return nil
 }
 
-// said gives the last read or unpack act on a source.
+// said gives the last read, unpack or open act on a source.
 func (s *set) said(action string, id casefile.SourceID) (ledger.Act, bool) {
 	act, ok := s.acts[action+" source:"+string(id)]
 	return act, ok
@@ -475,12 +476,18 @@ func (s *set) folder(ctx context.Context, arg string, list *listing) error {
 	if err != nil {
 		return err
 	}
+	said := false
 	if !fresh {
-		if _, ok, err := s.in.Hand.Said(ctx, "add", "source:"+string(id)); ok || err != nil {
+		if _, said, err = s.in.Hand.Said(ctx, "add", "source:"+string(id)); err != nil {
 			return err
 		}
 	}
-	return s.in.Hand.Record(ctx, "add", "source:"+string(id), list.details())
+	if !said {
+		if err := s.in.Hand.Record(ctx, "add", "source:"+string(id), list.details()); err != nil {
+			return err
+		}
+	}
+	return s.dataDirs(ctx, container.Printable(name), "", list.entries)
 }
 
 // meter is how far a set is, in bytes: of the files, and of every container once more while

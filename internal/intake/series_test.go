@@ -19,6 +19,9 @@ import (
 // What a real server's rows became is what is told of two of its dumps, also of tables with
 // every awkward type and with columns called like this program's own.
 func TestSnapshotsOfServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a server")
+	}
 	ctx := context.Background()
 	server := mariadbtest.Start(t)
 	server.Load("../../cmd/unspoof/testdata/awkward.sql")

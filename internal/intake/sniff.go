@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -104,13 +105,23 @@ func loose(format string) bool {
 
 // reader asks the readers for a file.
 func reader(name string, head []byte) *dump.Format {
-	binary := bytes.IndexByte(head[:min(len(head), 512)], 0) >= 0 && !isUTF16(head)
+	binary := bytes.IndexByte(head[:min(len(head), 512)], 0) >= 0 && !isUTF16(head) || isServers(name, head)
 	for _, f := range Formats() {
 		if f.Match(name, head) && !(binary && loose(f.Name)) {
 			return &f
 		}
 	}
 	return nil
+}
+
+// isServers tells a file of a MariaDB or MySQL server's data directory in which a reader might
+// find words of its format: rows, triggers and views. See package datadir.
+func isServers(name string, head []byte) bool {
+	switch filepath.Ext(name) {
+	case ".MYD", ".MAD", ".ibd":
+		return true
+	}
+	return bytes.HasPrefix(head, []byte("TYPE=TRIGGERS\n")) || bytes.HasPrefix(head, []byte("TYPE=TRIGGERNAME\n")) || bytes.HasPrefix(head, []byte("TYPE=VIEW\n"))
 }
 
 func isUTF16(head []byte) bool {
@@ -125,8 +136,6 @@ var signatures = []struct{ sign, what string }{
 	{"\x04\x22\x4d\x18", "an LZ4 file: unpack it and add it"},
 	{"LZIP\x01", "an lzip file: unpack it and add it"},
 	{"XBSTCK01", "a MySQL xbstream backup: unpack and prepare it with xtrabackup, dump it and add the dump"},
-	{"\xfe\xfe\x07\x01", "a MyISAM index"},
-	{"\xfe\x01", "a MySQL table definition (.frm) without its rows"},
 	{"\xff\xfe", "UTF-16 text: convert it to UTF-8 and add both"},
 	{"\xfe\xff", "UTF-16 text: convert it to UTF-8 and add both"},
 	{"LUKS\xba\xbe", "an encrypted volume (LUKS)"},

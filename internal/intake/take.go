@@ -32,6 +32,7 @@ type place struct {
 	packed int64                        // bytes it takes in the container around it
 	budget *container.Budget            // nil in no container
 	fault  func() error                 // once it was read: why that is not all of it; may be nil
+	said   func() []string              // once it was read: remarks of the program that wrote it; may be nil
 	again  bool                         // it is sealed already
 	parent casefile.SourceID            // the container around it
 	member string                       // its path in that container
@@ -158,6 +159,14 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 				if err := w.Damage(dump.Damage{Offset: src.Size, Reason: "the content ends here because what it was packed in is cut or corrupt: " + cut.Error()}); err != nil {
 					broken = err
 				}
+			}
+		}
+	}
+	if at.said != nil && reader != nil && broken == nil {
+		for _, remark := range at.said() {
+			if err := w.Damage(dump.Damage{Offset: src.Size, Reason: container.Printable(remark)}); err != nil {
+				broken = err
+				break
 			}
 		}
 	}

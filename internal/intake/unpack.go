@@ -62,7 +62,10 @@ func (s *set) unpack(ctx context.Context, src store.Source, kind container.Kind,
 	details := list.details()
 	details["listing"], details["kind"], details["limits"], details["limited"] = string(id), string(kind), limitsText(limits), s.limited-limitedBefore
 	details["depth"] = at.depth
-	return s.record(ctx, "unpack", src.ID, details)
+	if err := s.record(ctx, "unpack", src.ID, details); err != nil {
+		return err
+	}
+	return s.dataDirs(ctx, at.label, src.ID, list.entries)
 }
 
 func limitsText(l container.Limits) string {
@@ -194,15 +197,17 @@ func (s *set) relist(ctx context.Context, src store.Source, listed casefile.Sour
 	if err := dec.Decode(&head); err != nil {
 		return fmt.Errorf("the listing of container %s: %w", src.ID.Short(), err)
 	}
+	var entries []entry
 	for {
 		var e entry
 		err := dec.Decode(&e)
 		if err == io.EOF {
-			return nil
+			return s.dataDirs(ctx, at.label, src.ID, entries)
 		}
 		if err != nil {
 			return fmt.Errorf("the listing of container %s: %w", src.ID.Short(), err)
 		}
+		entries = append(entries, e)
 		inner := place{label: at.label + "!" + e.Path, inside: true, depth: at.depth + 1, factor: at.grown(src.Size), budget: at.budget, parent: src.ID, member: e.Path}
 		member, ok := s.sources[e.SHA256]
 		switch {
@@ -222,6 +227,7 @@ func (s *set) relist(ctx context.Context, src store.Source, listed casefile.Sour
 // listing is what was found in a folder or container: a file of JSON lines, sealed as a
 // source of format listing. The first line says of what, every other line is an [entry].
 type listing struct {
+	what    string            // empty: a folder or container
 	of      casefile.SourceID // the container; empty: a folder
 	kind    container.Kind
 	entries []entry
@@ -252,7 +258,10 @@ func (l *listing) text() ([]byte, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	what := "folder"
-	if l.of != "" {
+	switch {
+	case l.what != "":
+		what = l.what
+	case l.of != "":
 		what = "container"
 	}
 	err := enc.Encode(struct {

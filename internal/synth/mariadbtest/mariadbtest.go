@@ -21,7 +21,11 @@ import (
 type Server struct {
 	// Socket is the path of the unix socket; the user is root, without a password.
 	Socket string
-	t      testing.TB
+	// Data is its data directory.
+	Data  string
+	t     testing.TB
+	kill  func() error
+	ended chan error // holds how it ended
 }
 
 // Database is the database that statements, loads and dumps work on.
@@ -44,7 +48,7 @@ func Start(t testing.TB) *Server {
 		"--auth-root-authentication-method=normal", "--skip-test-db").CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
-	s := &Server{Socket: filepath.Join(dir, "sock"), t: t}
+	s := &Server{Socket: filepath.Join(dir, "sock"), Data: data, t: t, ended: make(chan error, 1)}
 	var log bytes.Buffer
 	server := exec.Command(daemon, "--no-defaults", "--user="+userName(), "--datadir="+data, "--socket="+s.Socket,
 		"--skip-networking", "--pid-file="+filepath.Join(dir, "pid"), "--max-allowed-packet=64M",
@@ -53,7 +57,8 @@ func Start(t testing.TB) *Server {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
+	s.kill = server.Process.Kill
+	ended := s.ended
 	go func() { ended <- server.Wait() }()
 	t.Cleanup(func() {
 		server.Process.Kill() // nothing of it is kept
@@ -72,6 +77,33 @@ func Start(t testing.TB) *Server {
 		if time.Since(begin) > time.Minute {
 			t.Fatalf("mariadbd did not answer within a minute\n%s", log.String())
 		}
+	}
+}
+
+// Stop shuts the server down and waits until its data directory is complete.
+func (s *Server) Stop() {
+	s.t.Helper()
+	s.Exec("SHUTDOWN")
+	s.wait()
+}
+
+// Kill ends the server as a power failure does, with what was committed in its log only.
+func (s *Server) Kill() {
+	s.t.Helper()
+	s.Exec("SET GLOBAL innodb_flush_log_at_trx_commit = 1; FLUSH ENGINE LOGS") // with 0, a flush does nothing
+	if err := s.kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.wait()
+}
+
+func (s *Server) wait() {
+	s.t.Helper()
+	select {
+	case err := <-s.ended:
+		s.ended <- err
+	case <-time.After(time.Minute):
+		s.t.Fatal("mariadbd did not end within a minute")
 	}
 }
 
