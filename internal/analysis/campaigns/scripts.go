@@ -21,11 +21,11 @@ import (
 // shingles that the longer one has too. Chosen on one half of the texts of docs/campaigns.md.
 const (
 	sameRecording = 0.80
-	sameScript    = 0.50
+	sameScript    = 0.40
 )
 
 // Group says where one text belongs. Family and Recording name the text that stands for them:
-// the fullest. Like is the text it was compared with, -1 for one that begins its family.
+// the fullest. Like is the text it was found to be like, -1 for one that begins its family.
 type Group struct {
 	Family, Recording int
 	Like              int
