@@ -34,6 +34,8 @@ type shelf struct {
 var shelves = []shelf{
 	{"internal/casefile", nil,
 		"casefile is the nouns that everybody speaks in; if it imported anything of ours, everybody would"},
+	{"docs", nil,
+		"the pages for people are text; they know nothing of the program that shows them"},
 	{"internal/ledger", nil,
 		"the ledger must be readable and provable alone: it knows acts, not what they are about"},
 	{"internal/store", []string{"internal/casefile"},
@@ -46,7 +48,7 @@ var shelves = []shelf{
 		"the three wings meet in the store, so that each can be rebuilt, tested and replaced alone"},
 	{"internal/desk", []string{"internal/intake", "internal/analysis", "internal/exhibit", "internal/store", "internal/ledger", "internal/casefile"},
 		"the desk is what a signed-in person may do; it does not know by which door the person came"},
-	{"internal/web", []string{"internal/desk", "internal/casefile"},
+	{"internal/web", []string{"internal/desk", "internal/casefile", "docs"},
 		"a page that reads a table by itself passes by the permission check and the record: ask the desk"},
 	{"internal/verify", []string{"internal/casefile"},
 		"a checker that shares code with the writers repeats their mistakes and proves nothing"},

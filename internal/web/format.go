@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,9 +43,13 @@ func functions(zone *time.Location) template.FuncMap {
 			}
 			return when(v.V, zone)
 		},
-		"when":       func(v time.Time) string { return when(v, zone) },
-		"grade":      func(g any) gradeInfo { return grades[casefile.Grade(fmt.Sprint(g))] },
-		"reasons":    reasons,
+		"when":    func(v time.Time) string { return when(v, zone) },
+		"grade":   func(g any) gradeInfo { return grades[casefile.Grade(fmt.Sprint(g))] },
+		"reasons": reasons,
+		"rate":    rateOf,
+		"counted": func() []casefile.Grade {
+			return slices.DeleteFunc(casefile.Grades(), func(g casefile.Grade) bool { return !g.Impersonates() })
+		},
 		"accountURL": func(id string) string { return "/account?id=" + url.QueryEscape(id) },
 		"callURL":    func(id string) string { return "/call?id=" + url.QueryEscape(id) },
 		"numberURL":  func(n casefile.E164) string { return "/number?n=" + strconv.FormatInt(int64(n), 10) },

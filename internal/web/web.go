@@ -75,6 +75,7 @@ func routes() []route {
 		{"GET", "/table", (*server).table, nil},
 		{"GET", "/ledger", (*server).ledger, nil},
 		{"GET", "/search", (*server).search, nil},
+		{"GET", "/method", (*server).method, nil},
 		{"GET", "/data/calls-by-day", (*server).dataDays, nil},
 		{"GET", "/data/funnel", (*server).dataFunnel, nil},
 		{"GET", "/data/institutions", (*server).dataInstitutions, nil},

@@ -5,10 +5,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/unspoof/unspoof/docs"
 	"github.com/unspoof/unspoof/internal/desk/auth"
 	"github.com/unspoof/unspoof/internal/desk/desktest"
 )
@@ -110,7 +112,7 @@ func TestNoLedgerNoData(t *testing.T) {
 			if path == "" {
 				path = r.Path
 			}
-			if !isPage {
+			if !isPage || r.Path == "/method" { // which shows nothing of the case
 				continue
 			}
 			resp, body := s.ask(t, r.Method, path, token)
@@ -300,7 +302,7 @@ func TestACaseWithNothingBuilt(t *testing.T) {
 	s := open(t, desktest.Options{Empty: true})
 	token := s.signInAs(t, auth.Supervisor)
 	for _, r := range routes() {
-		if r.Page == nil || r.Method != "GET" || r.Path == "/row" || r.Path == "/table" || strings.HasPrefix(r.Path, "/data/") {
+		if r.Page == nil || r.Method != "GET" || r.Path == "/row" || r.Path == "/table" || r.Path == "/method" || strings.HasPrefix(r.Path, "/data/") {
 			continue
 		}
 		want := http.StatusNotFound
@@ -311,6 +313,37 @@ func TestACaseWithNothingBuilt(t *testing.T) {
 		resp, body := s.ask(t, "GET", s.addresses()[r.Path], token)
 		if resp.StatusCode != want || (r.Path != "/ledger" && !strings.Contains(body, "unspoof build")) {
 			t.Errorf("%s: %s\n%s", r.Path, resp.Status, body)
+		}
+	}
+}
+
+// Each page about the method is shown whole, its links lead to pages that there are, and the
+// rates stand beside what the rules found.
+func TestMethod(t *testing.T) {
+	s := open(t, desktest.Options{})
+	token := s.signInAs(t, auth.Supervisor)
+	link := regexp.MustCompile(`href="([^"]*)"`)
+	for _, p := range docs.Pages() {
+		resp, body := s.ask(t, "GET", "/method?page="+p.Name, token)
+		if resp.StatusCode != http.StatusOK || !strings.Contains(body, "<h1 id=") || strings.Contains(body, "<!-- raw HTML omitted") {
+			t.Errorf("%s: %s", p.Name, resp.Status)
+		}
+		for _, m := range link.FindAllStringSubmatch(body, -1) {
+			if to := m[1]; !strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "#") && !strings.HasPrefix(to, "https://") {
+				t.Errorf("%s links to %s", p.Name, to)
+			}
+		}
+	}
+	if resp, _ := s.ask(t, "GET", "/method?page=../README", token); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a page outside the list: %s", resp.Status)
+	}
+	for _, path := range []string{"/call", "/victims", "/suspects", "/institutions"} {
+		to := s.addresses()[path]
+		if to == "" {
+			to = path
+		}
+		if _, body := s.ask(t, "GET", to, token); !strings.Contains(body, `class="rate"`) {
+			t.Errorf("%s shows no measured rate", path)
 		}
 	}
 }
