@@ -83,7 +83,7 @@ func (s *set) dataDir(ctx context.Context, d datadir.Dir, list *listing, label, 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var machine *casefileError
+		var machine *caseError
 		if errors.As(err, &machine) {
 			return machine.error
 		}
@@ -98,8 +98,8 @@ func (s *set) dataDir(ctx context.Context, d datadir.Dir, list *listing, label, 
 	return nil
 }
 
-// casefileError is an error of the case, after which nothing more may be done.
-type casefileError struct{ error }
+// caseError is an error of the case, after which nothing more may be done.
+type caseError struct{ error }
 
 // opening is a data directory that is being opened.
 type opening struct {
@@ -134,7 +134,7 @@ func (o *opening) open(ctx context.Context, tools datadir.Tools) error {
 		}
 	}
 	if err := o.record(context.WithoutCancel(ctx), "open", o.files, map[string]any{"refused": true}); err != nil {
-		return &casefileError{err}
+		return &caseError{err}
 	}
 	return fmt.Errorf("the MariaDB server that is installed cannot open it (%w): it may be of another version, encrypted, or damaged; where it came from may have a server that can", first)
 }
@@ -178,7 +178,7 @@ func (o *opening) try(ctx context.Context, tools datadir.Tools, level int, last 
 	details := map[string]any{"server": server.Version, "options": strings.Join(server.Options, " "), "dump_options": strings.Join(server.Dump, " "),
 		"recovery": level, "files": len(o.dir.Files), "bytes": o.dir.Size(), "databases": len(databases), "failed": o.empty, "dumps": o.dumps}
 	if err := o.record(context.WithoutCancel(ctx), "open", o.files, details); err != nil {
-		return &casefileError{err}
+		return &caseError{err}
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ func (o *opening) database(ctx context.Context, server *datadir.Server, name str
 	limited := &atMost{r: dumping, left: most}
 	sealing, err := evidence.OpenStream(ctx, o.in.Case, limited)
 	if err != nil {
-		return &casefileError{err}
+		return &caseError{err}
 	}
 	defer sealing.Close()
 	at := o.place(container.Printable(name) + ".sql")
@@ -221,7 +221,7 @@ func (o *opening) database(ctx context.Context, server *datadir.Server, name str
 	case errors.As(err, &refusal):
 		return err
 	case err != nil:
-		return &casefileError{err}
+		return &caseError{err}
 	}
 	o.dumps = append(o.dumps, string(src.ID))
 	return nil

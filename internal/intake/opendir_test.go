@@ -169,6 +169,24 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
+// A system tablespace of several files, and pages of another size, are told from the files.
+func TestDataDirectoryLayout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a server")
+	}
+	server := mariadbtest.Start(t, "--innodb-page-size=8k", "--innodb-data-file-path=ibdata1:16M;ibdata2:12M:autoextend")
+	server.Exec("CREATE TABLE t (id int PRIMARY KEY, note text) ENGINE=InnoDB; INSERT INTO t SELECT seq, repeat('y', 300) FROM seq_1_to_3000; CREATE TABLE im (id int) ENGINE=MyISAM; INSERT INTO im VALUES (1)")
+	dir, h := takeDir(t, server, server.Kill)
+	in := newIntake(t)
+	account, err := in.AddAll(context.Background(), []string{dir}, AddOptions{}, nil)
+	if err != nil || !account.Whole() {
+		t.Errorf("%v, %+v", err, account)
+	}
+	if src := opened(t, in, h); !strings.Contains(src.Note, "--innodb-page-size=8192") || !strings.Contains(src.Note, "--innodb-data-file-path=ibdata1:16384K;ibdata2:12M:autoextend") {
+		t.Errorf("the record says %s", src.Note)
+	}
+}
+
 // Without a server the files are kept, and what to do is said; with one the same command goes on.
 // A tar of a directory is opened like the directory.
 func TestDataDirectoryWithoutServer(t *testing.T) {

@@ -31,8 +31,9 @@ type Server struct {
 // Database is the database that statements, loads and dumps work on.
 const Database = "mbilling"
 
-// Start starts a server that ends with the test.
-func Start(t testing.TB) *Server {
+// Start starts a server that ends with the test, with these further options, which its data
+// directory is made with too.
+func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	install, daemon := find(t, "mariadb-install-db"), find(t, "mariadbd")
 	find(t, "mariadb")
@@ -44,15 +45,15 @@ func Start(t testing.TB) *Server {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	data := filepath.Join(dir, "data")
-	if out, err := exec.Command(install, "--no-defaults", "--datadir="+data, "--user="+userName(),
-		"--auth-root-authentication-method=normal", "--skip-test-db").CombinedOutput(); err != nil {
+	if out, err := exec.Command(install, append([]string{"--no-defaults", "--datadir=" + data, "--user=" + userName(),
+		"--auth-root-authentication-method=normal", "--skip-test-db"}, options...)...).CombinedOutput(); err != nil {
 		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
 	}
 	s := &Server{Socket: filepath.Join(dir, "sock"), Data: data, t: t, ended: make(chan error, 1)}
 	var log bytes.Buffer
-	server := exec.Command(daemon, "--no-defaults", "--user="+userName(), "--datadir="+data, "--socket="+s.Socket,
-		"--skip-networking", "--pid-file="+filepath.Join(dir, "pid"), "--max-allowed-packet=64M",
-		"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=256M", "--skip-log-bin")
+	server := exec.Command(daemon, append([]string{"--no-defaults", "--user=" + userName(), "--datadir=" + data, "--socket=" + s.Socket,
+		"--skip-networking", "--pid-file=" + filepath.Join(dir, "pid"), "--max-allowed-packet=64M",
+		"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-buffer-pool-size=256M", "--skip-log-bin"}, options...)...)
 	server.Stdout, server.Stderr = &log, &log
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
