@@ -12,8 +12,10 @@ import (
 func TestMissingColumns(t *testing.T) {
 	_, id, own := loadText(t, []byte("CREATE TABLE `c` (`Id` int, `who` varchar(9));\nINSERT INTO `c` VALUES (1,'a');\nCREATE TABLE `u` (`name` varchar(9));\nINSERT INTO `u` VALUES ('a');\n-- Dump completed\n"))
 	for source, want := range map[string]string{
-		`columns: {call_id: {from: ID}, account_id: {sql: "upper(t.who) || 't.nothing'"}}`: "",
-		`columns: {call_id: {from: nr}}`: `case table call, column call_id: source table "c" has no column "nr"; it has Id, who`,
+		`columns: {call_id: {from: ID}, account_id: {sql: "upper(t.who) || 't.nothing'"}}`:                                     "",
+		`columns: {call_id: {from: id}, outcome: {sql: 't."who"'}}`:                                                            "",
+		`columns: {call_id: {from: id}, outcome: {sql: 't."who not"'}}`:                                                        `case table call, column outcome: source table "c" has no column "who not"; it has Id, who`,
+		`columns: {call_id: {from: nr}}`:                                                                                       `case table call, column call_id: source table "c" has no column "nr"; it has Id, who`,
 		`columns: {call_id: {from: id}, outcome: {sql: "CASE WHEN t.hangup = 'x' THEN 'busy' END"}}`:                           `case table call, column outcome: source table "c" has no column "hangup"; it has Id, who`,
 		`where: "t.deleted = 0", columns: {call_id: {from: id}}`:                                                               `case table call, where: source table "c" has no column "deleted"; it has Id, who`,
 		`join: [{table: u, as: u, on: "u.id = t.id"}], columns: {call_id: {from: id}}`:                                         `case table call, join u: source table "u" has no column "id"; it has name`,

@@ -246,8 +246,7 @@ func (s Source) fill(model casefile.ModelTable, zone string, tables func(table s
 	return s.countries(model, b.String()), nil
 }
 
-// check reports a source column that the mapping names and its table does not have. Names in
-// quotes are left to the SQL engine.
+// check reports a source column that the mapping names and its table does not have.
 func (s Source) check(model string, tables func(table string) (relation, bool)) error {
 	type known struct {
 		table   string
@@ -275,7 +274,7 @@ func (s Source) check(model string, tables func(table string) (relation, bool)) 
 					break // quoted
 				}
 				alias, column, _ := strings.Cut(ref, ".")
-				if err := has(alias, column); err != nil {
+				if err := has(alias, strings.Trim(column, `"`)); err != nil {
 					return fmt.Errorf("case table %s, %s: %w", model, where, err)
 				}
 			}

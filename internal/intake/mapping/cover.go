@@ -51,7 +51,7 @@ func (m *Mapping) Cover(tables map[string]store.Manifest) []Coverage {
 				texts["(join)"] += " " + j.On
 				for _, ref := range reference.FindAllString(j.Select, -1) {
 					if column, ok := strings.CutPrefix(ref, "s."); ok {
-						use(j.Table, column, "(join)", "")
+						use(j.Table, strings.Trim(column, `"`), "(join)", "")
 					}
 				}
 			}
