@@ -17,12 +17,16 @@ WITH c AS (
   FROM call_verdict v JOIN call c USING (call_id) LEFT JOIN (SELECT script_id, min(family_id) AS family_id FROM script_family GROUP BY script_id) f USING (script_id)
   WHERE NOT v.staff AND v.started_at IS NOT NULL AND v.account_id IS NOT NULL
 ),
-profile AS (SELECT account_id, basis, mark, day, count(*) AS n FROM c WHERE mark IS NOT NULL GROUP BY ALL),
+per_day AS (SELECT account_id, basis, mark, day, count(*) AS n FROM c WHERE mark IS NOT NULL GROUP BY ALL),
+-- A surprise of 30 takes 8 calls, and so 4 on one day: other marks cannot have a burst.
+profile AS (
+  SELECT * FROM per_day SEMI JOIN (SELECT account_id, basis, mark FROM per_day GROUP BY ALL HAVING max(n) >= 4) USING (account_id, basis, mark)
+),
 -- On how many days an account was active around each of its days, and how many calls it made
 -- then: in three weeks before and behind, but for the three days next to it.
 active AS (
   SELECT account_id, day, count(*) OVER wide - count(*) OVER next_to AS days
-  FROM (SELECT DISTINCT account_id, day FROM profile)
+  FROM (SELECT DISTINCT account_id, day FROM per_day)
   WINDOW wide AS (PARTITION BY account_id ORDER BY day RANGE BETWEEN INTERVAL 21 DAY PRECEDING AND INTERVAL 21 DAY FOLLOWING),
     next_to AS (PARTITION BY account_id ORDER BY day RANGE BETWEEN INTERVAL 3 DAY PRECEDING AND INTERVAL 3 DAY FOLLOWING)
 ),

@@ -11,7 +11,7 @@ SELECT script_id, account_id, kind, 'F' || coalesce(family_of, same_file) AS fam
   CASE WHEN family_of IS NULL AND same_file = script_id THEN 'no text; the first with this file'
        WHEN family_of IS NULL THEN 'no text; the same account plays the same file as script ' || same_file
        WHEN compared_with IS NULL THEN 'the fullest text of its family'
-       ELSE 'has ' || round(containment * 100) || ' % of the weight of the shorter text in common with script ' || compared_with END AS reasons,
+       ELSE 'has ' || CAST(round(containment * 100) AS INTEGER) || ' % of the weight of the shorter text in common with script ' || compared_with END AS reasons,
   $rule_version AS rule_version, ref_source, ref_table, ref_row, ref_offset
 FROM s
 ORDER BY script_id
