@@ -100,7 +100,9 @@ func newContent(ctx context.Context, r *Reader, open func() (io.Reader, error)) 
 	var size int64
 	fill := func(ctx context.Context, block []byte) (n int, err error) {
 		if src == nil {
-			src, err = openSafe(open)
+			if src, err = openSafe(open); err != nil {
+				src = nil // not a decompressor that is none
+			}
 		}
 		if err == nil {
 			n, err = ahead.Fill(readerFunc(func(p []byte) (int, error) {

@@ -74,7 +74,7 @@ func match(head []byte) bool {
 		return false
 	}
 	if n <= len(head) {
-		return n > 5 && mongo.Raw(head[:n]).Validate() == nil
+		return n > 5 && validate(head[:n]) == nil
 	}
 	// A type, and a name that is text, begin the document.
 	end := bytes.IndexByte(head[5:min(len(head), 5+128)], 0)
@@ -202,7 +202,7 @@ func readRow(r io.ReaderAt, offset int64) (dump.Found, error) {
 	if _, err := r.ReadAt(doc, offset); err != nil && err != io.EOF {
 		return dump.Found{}, err
 	}
-	if err := mongo.Raw(doc).Validate(); err != nil {
+	if err := validate(doc); err != nil {
 		return dump.Found{}, fmt.Errorf("no document begins at offset %d: %w", offset, err)
 	}
 	found := dump.Found{Text: append([]byte(mongo.Raw(doc).String()), '\n'), Columns: []string{}}

@@ -143,7 +143,7 @@ func (s *scanner) whole() (n int, why string, err error) {
 	if len(s.buf)-s.pos < n {
 		return 0, "the file ends inside a document", nil
 	}
-	if err := mongo.Raw(s.buf[s.pos : s.pos+n]).Validate(); err != nil {
+	if err := validate(s.buf[s.pos : s.pos+n]); err != nil {
 		return n, "the document is not well-formed: " + err.Error(), nil
 	}
 	return n, "", nil

@@ -1,6 +1,7 @@
 package bson
 
 import (
+	"fmt"
 	"strconv"
 
 	mongo "go.mongodb.org/mongo-driver/v2/bson"
@@ -9,6 +10,20 @@ import (
 	"github.com/unspoof/unspoof/internal/intake/dump/build"
 	"github.com/unspoof/unspoof/internal/intake/dump/jsonl"
 )
+
+// validate reports what makes a document ill-formed. The library takes a string without its
+// closing zero byte for whole.
+func validate(doc []byte) error {
+	if err := mongo.Raw(doc).Validate(); err != nil {
+		return err
+	}
+	return members(doc, func(key []byte, v mongo.RawValue) error {
+		if v.Type == mongo.TypeString && (len(v.Value) < 5 || v.Value[len(v.Value)-1] != 0) {
+			return fmt.Errorf("the string %q does not end", key)
+		}
+		return nil
+	})
+}
 
 // members gives the members of a valid document.
 func members(doc []byte, yield func(key []byte, val mongo.RawValue) error) error {
