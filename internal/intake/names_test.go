@@ -1,7 +1,9 @@
 package intake
 
 import (
+	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,6 +52,48 @@ func TestTableNames(t *testing.T) {
 		}
 		if o, err := ReadRow(t.Context(), in.Case, ref); err != nil || o.Cells[0].Value != fmt.Sprint(i) {
 			t.Errorf("row of table %q: %+v, %v", name, o.Cells, err)
+		}
+	}
+}
+
+// Tables without rows are source tables of 0 rows, in every database's files.
+func TestEmptyTables(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "x.db")
+	conn, err := sql.Open("sqlite", db)
+	if err == nil {
+		_, err = conn.Exec("CREATE TABLE idle (a int, b text)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	content, err := os.ReadFile(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := write(t, map[string][]byte{
+		"my.sql": []byte("CREATE TABLE `idle` (`a` int, `b` varchar(9));\n-- Dump completed\n"),
+		"pg.sql": []byte("--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.idle (\n    a integer,\n    b text\n);\n\nCOPY public.idle (a, b) FROM stdin;\n\\.\n\n\n--\n-- PostgreSQL database dump complete\n--\n"),
+		"x.db":   content,
+	})
+	in := newIntake(t)
+	_, by := added(t, in, AddOptions{}, dir)
+	e, err := duckdb.Open(t.Context(), in.Case, duckdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for name, a := range by {
+		if a.Outcome != Read || a.Totals.Tables != 1 || a.Totals.In() != 0 || a.Totals.Damages != 0 {
+			t.Errorf("%s: %+v", name, a)
+		}
+		own, err := mapping.SourceTables(in.Case, a.Source.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := e.DB.QueryRow("SELECT count(a) + count(b) + count(*) FROM " + duckdb.Ident(own["idle"].Table)).Scan(&n); err != nil || n != 0 {
+			t.Errorf("%s: %d, %v", name, n, err)
 		}
 	}
 }

@@ -226,7 +226,7 @@ type watched struct {
 }
 
 func (w *watched) Rows(b *dump.Batch) error {
-	w.rows = true
+	w.rows = w.rows || len(b.Rows) > 0
 	err := w.Writer.Rows(b)
 	if err != nil {
 		w.err = err

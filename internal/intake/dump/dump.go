@@ -92,7 +92,7 @@ func (f Field) Form() Form { return Form(f.size >> 29) }
 func (f Field) In(text []byte) []byte { return text[f.start : f.start+f.size&MaxSegment] }
 
 // Batch is a run of rows of one table in source order. The sink owns it and its Text until
-// it calls Release.
+// it calls Release. One without rows says that the table is there, even if no row is.
 type Batch struct {
 	Table    *Table
 	FirstRow int64   // ordinal of the first row

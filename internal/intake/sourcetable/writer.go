@@ -83,6 +83,12 @@ func (w *Writer) Rows(b *dump.Batch) error {
 		w.byName[b.Table] = t
 		w.tables = append(w.tables, t)
 	}
+	if len(b.Rows) == 0 {
+		if b.Release != nil {
+			b.Release()
+		}
+		return nil
+	}
 	part := len(t.files)
 	w.mu.Lock()
 	t.files = append(t.files, store.File{Name: fmt.Sprintf("part-%05d.parquet", part), Rows: int64(len(b.Rows))})

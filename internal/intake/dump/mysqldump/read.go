@@ -27,6 +27,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/dump/segment"
@@ -41,7 +44,15 @@ func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
 	if err := p.Run(p.scan, p.tooLong); err != nil {
 		return err
 	}
-	return p.end()
+	if err := p.end(); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.tables)) { // those without rows are there too
+		if err := sink.Rows(&dump.Batch{Table: p.tables[key].Table, FirstRow: p.tables[key].next}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // state is where in the grammar the reader stands between two segments.
@@ -62,6 +73,8 @@ type reader struct {
 	names     map[string]bool   // of tables, as the source's tables are called
 	database  string            // of the last USE
 	charset   dump.Charset
+	stated    bool // what the charset is
+	doubted   bool // it is not stated and the text is not all UTF-8
 	delimiter string
 	complete  bool // the closing comment was seen
 
@@ -96,6 +109,16 @@ func (p *reader) tooLong(reason string) {
 
 // scan deals with the segment as far as it goes.
 func (p *reader) scan() error {
+	err := p.statements()
+	if !p.stated && !p.doubted && !utf8.Valid(p.Buf[:p.Pos]) {
+		p.doubted = true
+		return errors.Join(err, p.Flush(), p.Sink.Damage(dump.Damage{Offset: p.Base,
+			Reason: "the dump does not say its character set (SET NAMES): it was read as UTF-8, and from here on not all of it is"}))
+	}
+	return err
+}
+
+func (p *reader) statements() error {
 	for p.Pos < len(p.Buf) {
 		var err error
 		switch p.st {

@@ -3,6 +3,7 @@ package mysqldump
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,5 +245,33 @@ func TestKeys(t *testing.T) {
 	}
 	if len(c.Tables) != len(want) {
 		t.Errorf("%d tables, want %d", len(c.Tables), len(want))
+	}
+}
+
+// A table without rows is there; what stood for a view in an old dump is not.
+func TestEmptyTables(t *testing.T) {
+	c := read(t, "CREATE TABLE `full` (x int);\nINSERT INTO `full` VALUES (1);\nDROP TABLE IF EXISTS `empty`;\nCREATE TABLE `empty` (x int, y int, PRIMARY KEY (y));\n"+
+		"/*!50001 CREATE TABLE `view` (x tinyint NOT NULL) ENGINE=MyISAM */;\n/*!50001 DROP TABLE IF EXISTS `view`*/;\n/*!50001 CREATE VIEW `view` AS select 1 AS x */;\n-- Dump completed\n", Options{})
+	var names []string
+	for _, table := range c.Tables {
+		names = append(names, table.Name)
+	}
+	if strings.Join(names, " ") != "full empty" || len(c.Found) != 1 || len(c.Damages) != 0 {
+		t.Errorf("tables %q\n%s", names, c)
+	}
+}
+
+// A dump that does not say its character set is read as UTF-8, and a remark says so where it
+// is not.
+func TestUnstatedCharset(t *testing.T) {
+	const rows = "CREATE TABLE t (x varchar(9));\nINSERT INTO t VALUES ('%s');\n-- Dump completed\n"
+	for text, remark := range map[string]bool{
+		fmt.Sprintf(rows, "caf\xc3\xa9"): false, fmt.Sprintf(rows, "caf\xe9"): true,
+		"/*!40101 SET NAMES latin1 */;\n" + fmt.Sprintf(rows, "caf\xe9"): false,
+	} {
+		c := read(t, text, Options{})
+		if said := len(c.Damages) == 1 && strings.Contains(c.Damages[0].Reason, "character set"); said != remark || len(c.Damages) > 1 || len(c.Found) != 1 {
+			t.Errorf("%q:\n%s", text, c)
+		}
 	}
 }

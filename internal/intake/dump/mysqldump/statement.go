@@ -98,15 +98,24 @@ func (p *reader) other(text []byte, offset int64) error {
 		if err != nil {
 			return p.Sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: err.Error() + "; read as utf8mb4"})
 		}
-		p.charset = charset
+		p.charset, p.stated = charset, true
 		return nil
 	case segment.HasPrefixFold(inner, "USE "):
 		if name, _, ok := identifier(inner, segment.SkipSpace(inner, len("USE "))); ok {
 			p.database = name
 		}
 		return nil
+	case segment.HasPrefixFold(inner, "DROP TABLE IF EXISTS"):
+		// Behind its definition it drops what stood for a view in old dumps.
+		if name, _, ok := identifier(inner, segment.SkipSpace(inner, len("DROP TABLE IF EXISTS"))); ok {
+			if t := p.tables[p.key(name)]; t != nil && t.next == 1 {
+				delete(p.tables, p.key(name))
+				delete(p.names, t.Name)
+			}
+		}
+		return nil
 	case segment.HasPrefixFold(inner, "SET "), segment.HasPrefixFold(inner, "LOCK TABLES"), segment.HasPrefixFold(inner, "UNLOCK TABLES"),
-		segment.HasPrefixFold(inner, "DROP TABLE IF EXISTS"), segment.HasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
+		segment.HasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
 		segment.HasPrefixFold(inner, "START TRANSACTION"), segment.HasPrefixFold(inner, "COMMIT"), segment.HasPrefixFold(inner, "BEGIN"):
 		return nil
 	case segment.HasPrefixFold(inner, "CREATE TABLE"):

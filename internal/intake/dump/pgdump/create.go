@@ -233,6 +233,13 @@ func (p *reader) define(t *table) {
 	p.tables[key] = t
 }
 
+// name gives a table its name in the source, once.
+func (p *reader) name(t *table) {
+	if !t.named {
+		t.Name, t.Charset, t.named = p.nameOf(t), p.charset, true
+	}
+}
+
 // nameOf is what a table is called: its name, with schema and database where only they tell
 // it from another table that is known.
 func (p *reader) nameOf(t *table) string {
@@ -309,9 +316,7 @@ func (p *reader) useTable(h head, first int) error {
 		}
 		same = same && order[i] == i
 	}
-	if !t.named {
-		t.Name, t.Charset, t.named = p.nameOf(t), p.charset, true
-	}
+	p.name(t)
 	p.cur, p.order, p.cells = t, nil, len(t.Columns)
 	if h.listed && !same {
 		p.order, p.cells = order, len(order)

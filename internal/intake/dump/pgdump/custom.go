@@ -370,7 +370,7 @@ func ReadCustom(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) e
 			}
 		}
 	}
-	return nil
+	return p.all()
 }
 
 // block reads one data block; false at the end of the archive.

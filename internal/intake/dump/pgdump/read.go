@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/dump/segment"
@@ -126,7 +128,24 @@ func (p *reader) end() error {
 		return err
 	}
 	if st == atStatement && !p.complete {
-		return p.Sink.Damage(dump.Damage{Offset: at, Reason: "the dump lacks its closing line: it may be cut"})
+		if err := p.Sink.Damage(dump.Damage{Offset: at, Reason: "the dump lacks its closing line: it may be cut"}); err != nil {
+			return err
+		}
+	}
+	return p.all()
+}
+
+// all hands on every table, for those that have no rows are there too.
+func (p *reader) all() error {
+	for _, key := range slices.Sorted(maps.Keys(p.tables)) {
+		t := p.tables[key]
+		if len(t.Columns) == 0 { // its COPY would have named them
+			continue
+		}
+		p.name(t)
+		if err := p.Sink.Rows(&dump.Batch{Table: t.Table, FirstRow: t.next}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

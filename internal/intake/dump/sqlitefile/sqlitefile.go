@@ -235,8 +235,11 @@ func (p *reader) read(t *table) error {
 	from := int64(math.MinInt64)
 	for {
 		last, some, err := p.run(t, from, &next)
-		if err == nil || p.ctx.Err() != nil {
+		if p.ctx.Err() != nil {
 			return errors.Join(err, p.ctx.Err())
+		}
+		if err == nil {
+			return p.sink.Rows(&dump.Batch{Table: t.Table, FirstRow: next}) // it is there without rows too
 		}
 		var bySink *sinkError
 		if errors.As(err, &bySink) {
