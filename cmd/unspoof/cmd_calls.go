@@ -157,15 +157,3 @@ func printRows(ctx context.Context, out io.Writer, e *duckdb.Engine, query strin
 	}
 	return t.Flush()
 }
-
-func reportsCmd() *cobra.Command {
-	return listCmd(list{
-		name: "reports", short: "Loss reports and the calls they may be about, best candidate first", tables: []string{"loss_report", "report_link"},
-		query: `SELECT r.report_id, r.reported_at, r.incident_from, r.incident_to, r.victim_phone_e164, r.institution, r.amount_minor, r.currency, r.force_area,
-			l.rank, l.call_id, l.account_id, l.strict, l.institution_id AS call_institution_id, l.reasons,
-			r.ref_source || ':' || r.ref_table || ':' || r.ref_row || '@' || r.ref_offset AS row_reference,
-			l.ref_source || ':' || l.ref_table || ':' || l.ref_row || '@' || l.ref_offset AS call_row_reference
-			FROM loss_report r LEFT JOIN report_link l USING (report_id) ORDER BY r.report_id, l.rank`,
-		columns: []string{"report_id", "reported_at", "institution", "amount_minor", "currency", "rank", "call_id", "account_id", "strict", "reasons"},
-	})
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dustin/go-humanize"
@@ -18,12 +19,16 @@ func exportCmd() *cobra.Command {
 	}
 	dir := caseFlag(cmd)
 	out := cmd.Flags().String("out", "", "the folder to make")
+	batch := cmd.Flags().String("batch", "", "only the victims of this contact batch, with the wording of the warning (see `victims --batches`)")
 	asJSON := cmd.Flags().Bool("json", false, "print the manifest")
 	if err := cmd.MarkFlagRequired("out"); err != nil {
 		panic(err) // the flag was defined above
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
+		if *batch != "" && args[0] != "victims" {
+			return &coded{exitUsage, errors.New("--batch belongs to victims")}
+		}
 		w, err := openCase(ctx, *dir, false)
 		if err != nil {
 			return err
@@ -33,7 +38,10 @@ func exportCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		m, err := exhibit.Export(ctx, w.Case, e, w.hand, w.key.Public, "unspoof "+version(), args[0], *out)
+		m, err := exhibit.Export(ctx, w.Case, e, w.hand, w.key.Public, "unspoof "+version(), args[0], *batch, *out)
+		if errors.Is(err, exhibit.ErrNoBatch) {
+			err = &coded{exitUsage, err}
+		}
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func Model() []ModelTable {
 		{"institution", []ModelColumn{{"institution_id", text}, {"name", text}, {"sector", text}, {"country", text}, {"aliases", text}}},
 		{"institution_number", []ModelColumn{{"institution_id", text}, {"number_from", num}, {"number_to", num}, {"inbound_only", "BOOLEAN"},
 			{"valid_from", "DATE"}, {"valid_to", "DATE"}, {"source_url", text}, {"seen_on", "DATE"}}},
-		{"rate", []ModelColumn{{"asset", text}, {"currency", text}, {"at", "DATE"}, {"price_minor", num}, {"source_url", text}}},
+		{"rate", []ModelColumn{{"asset", text}, {"currency", text}, {"at", "DATE"}, {"price_minor", num}, {"price_e8", num}, {"source_url", text}}},
 		{"number_block", []ModelColumn{{"prefix", text}, {"status", text}, {"note", text}}},
 	}
 }

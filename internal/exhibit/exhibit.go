@@ -1,6 +1,6 @@
-// Package exhibit writes what leaves a case: suspects or victims as CSV, with a manifest that
-// lets whoever receives it check where every number came from: the versions of the tables,
-// the hashes of the sources, the policy, and the ledger's signed checkpoint.
+// Package exhibit writes what leaves a case: suspects, victims or one batch of them as CSV, with a
+// manifest that lets whoever receives it check where every number came from: the versions of the
+// tables, the hashes of the sources, the policy, and the ledger's signed checkpoint.
 //
 // Each table is written twice. NAME.exact.csv holds every value byte for byte (RFC 4180) and
 // is the exhibit; NAME.csv is a viewing copy in which a spreadsheet program cannot take a
@@ -12,7 +12,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -33,7 +33,15 @@ var (
 	suspectsSQL string
 	//go:embed victims.sql
 	victimsSQL string
+	// warning has the wording of the warning, for a batch's exhibit: templates that an office
+	// completes and sends its own way. Nothing here sends.
+	//
+	//go:embed warning
+	warning embed.FS
 )
+
+// victimsOrder is the order of victims.sql.
+const victimsOrder = "points DESC, talk_s DESC, CAST(called_e164 AS BIGINT)"
 
 // kind is one thing that can be exported.
 type kind struct {
@@ -53,6 +61,7 @@ type Manifest struct {
 	Format      int                  `json:"format"`
 	Exhibit     string               `json:"exhibit"` // its id: the time and the kind
 	Kind        string               `json:"kind"`
+	Batch       string               `json:"batch,omitempty"` // of contact_batch, when it is one batch of victims
 	Case        string               `json:"case"`
 	Reference   string               `json:"reference"`
 	MadeBy      string               `json:"made_by"`
@@ -82,12 +91,22 @@ type Source struct {
 	Exhibit string `json:"exhibit,omitempty"`
 }
 
-// Export writes an exhibit of the given kind into the folder out, which must not exist. The
-// ledger entry is written before the folder appears.
-func Export(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, publicKey, program, what, out string) (Manifest, error) {
+// ErrNoBatch is wrapped by the error of a batch that has no numbers.
+var ErrNoBatch = errors.New("no such batch")
+
+// Export writes an exhibit of the given kind into the folder out, which must not exist; with a
+// batch, of the victims of that contact batch alone, and the wording of the warning beside them.
+// The ledger entry is written before the folder appears.
+func Export(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, publicKey, program, what, batch, out string) (Manifest, error) {
 	k, ok := kinds()[what]
 	if !ok {
 		return Manifest{}, fmt.Errorf("%q cannot be exported: suspects or victims can", what)
+	}
+	if batch != "" {
+		if what != "victims" {
+			return Manifest{}, fmt.Errorf("only victims are in batches, not %s", what)
+		}
+		k.sql = "SELECT * FROM (" + k.sql + ") WHERE batch_id = " + duckdb.Literal(batch) + " ORDER BY " + victimsOrder
 	}
 	if _, err := os.Lstat(out); !errors.Is(err, os.ErrNotExist) {
 		return Manifest{}, fmt.Errorf("%s is there already", out)
@@ -102,7 +121,7 @@ func Export(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Ha
 	defer os.RemoveAll(temp)
 
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	m := Manifest{Format: 1, Exhibit: what + "-" + now.Format("20060102T150405.000Z"), Kind: what, Case: c.Config.ID, Reference: c.Config.Reference,
+	m := Manifest{Format: 1, Exhibit: what + "-" + now.Format("20060102T150405.000Z"), Kind: what, Batch: batch, Case: c.Config.ID, Reference: c.Config.Reference,
 		MadeBy: hand.Actor, MadeAt: now, Program: program, VerifierKey: publicKey}
 	if m.Tables, err = lineage(c, k.tables); err != nil {
 		return Manifest{}, err
@@ -117,6 +136,16 @@ func Export(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Ha
 	if m.Rows, m.Files, err = writeCSV(ctx, e, k.sql, temp, what); err != nil {
 		return Manifest{}, err
 	}
+	if batch != "" {
+		if m.Rows == 0 {
+			return Manifest{}, fmt.Errorf("%w: %q (`unspoof victims --batches` lists them)", ErrNoBatch, batch)
+		}
+		written, err := writeWarning(temp)
+		if err != nil {
+			return Manifest{}, err
+		}
+		m.Files = append(m.Files, written...)
+	}
 	checkpoint, err := hand.Log.Checkpoint(ctx)
 	if err != nil {
 		return Manifest{}, err
@@ -130,13 +159,34 @@ func Export(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Ha
 		return Manifest{}, err
 	}
 	sum := sha256.Sum256(append(text, '\n'))
-	if err := hand.Record(ctx, "export", m.Exhibit, map[string]any{"manifest_sha256": hex.EncodeToString(sum[:]), "rows": m.Rows}); err != nil {
+	if err := hand.Record(ctx, "export", m.Exhibit, map[string]any{"manifest_sha256": hex.EncodeToString(sum[:]), "rows": m.Rows, "batch": batch}); err != nil {
 		return Manifest{}, fmt.Errorf("nothing is exported, the ledger entry could not be written: %w", err)
 	}
 	if err := os.Chmod(temp, 0o750); err != nil {
 		return Manifest{}, err
 	}
 	return m, os.Rename(temp, out)
+}
+
+// writeWarning writes the wording of the warning.
+func writeWarning(dir string) ([]File, error) {
+	list, err := warning.ReadDir("warning")
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	for _, f := range list {
+		content, err := warning.ReadFile("warning/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		if err := store.WriteFile(filepath.Join(dir, f.Name()), content, 0o640); err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(content)
+		files = append(files, File{f.Name(), int64(len(content)), hex.EncodeToString(sum[:]), "wording of the warning, to be completed; this program sends nothing"})
+	}
+	return files, nil
 }
 
 // lineage lists the versions of tables and of everything they were computed from.

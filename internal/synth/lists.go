@@ -90,6 +90,10 @@ func (q *rates) records() [][]string {
 			out = append(out, []string{"BTC", c.code, date, string(appendDecimal(nil, price, 2)), "https://example.org/rates"})
 		}
 	}
+	for d, price := range q.euro {
+		date := time.Unix(firstRateDay+int64(d)*daySeconds, 0).UTC().Format(time.DateOnly)
+		out = append(out, []string{"EUR", "GBP", date, string(appendDecimal(nil, price, 4)), "https://example.org/rates"})
+	}
 	return out
 }
 

@@ -2,14 +2,15 @@ package synth
 
 import "math"
 
-// rates holds the price of one bitcoin in pence and in euro cents for every UTC day from
-// firstRateDay. The prices are invented: a smooth line with noise.
-type rates struct{ gbp, eur []int64 }
+// rates holds the price of one bitcoin in pence and in euro cents, and of one euro in
+// hundredths of a penny, for every UTC day from firstRateDay. The prices are invented: a smooth
+// line with noise.
+type rates struct{ gbp, eur, euro []int64 }
 
 func newRates(seed uint64) *rates {
 	// Thousands of pounds on the first of each month from November 2020.
 	anchors := []float64{11, 15, 21, 26, 34, 42, 40, 26, 24, 30, 34, 33, 45, 43, 34, 29, 32, 34, 30, 25, 16, 19, 17.5, 17.2, 17.8, 15, 15}
-	q := &rates{gbp: make([]int64, rateDays), eur: make([]int64, rateDays)}
+	q := &rates{gbp: make([]int64, rateDays), eur: make([]int64, rateDays), euro: make([]int64, rateDays)}
 	noise, cross := 0.0, 0.0
 	for d := range q.gbp {
 		r := key(seed, streamRate, int64(d))
@@ -20,6 +21,7 @@ func newRates(seed uint64) *rates {
 		price := (anchors[k] + (anchors[k+1]-anchors[k])*(x-float64(k))) * 1000 * math.Exp(noise)
 		q.gbp[d] = int64(price * 100)
 		q.eur[d] = int64(price * 100 * (1.17 + cross))
+		q.euro[d] = int64(10_000 / (1.17 + cross))
 	}
 	return q
 }
