@@ -155,7 +155,7 @@ func measure(t *testing.T, scale float64, seed uint64) ([]score, int) {
 	}
 	// The suspects, in their order.
 	var suspects []string
-	if err := queryRows(ctx, e.DB, "SELECT account_id FROM policy_result WHERE policy = 'met-2022' AND passed ORDER BY rank", func(r map[string]any) error {
+	if err := queryRows(ctx, e.DB, "SELECT account_id FROM policy_result WHERE policy = 'met-2022' AND latest AND passed ORDER BY rank", func(r map[string]any) error {
 		suspects = append(suspects, r["account_id"].(string))
 		return nil
 	}); err != nil {

@@ -40,10 +40,28 @@ func suspectsCmd() *cobra.Command {
 	return listCmd(list{
 		name: "suspects", short: "Accounts that pass the ranking policies, by rank, with reasons",
 		view: view{tables: []string{"policy_result", "suspect"},
-			query: `SELECT p.policy, p.policy_version, p.rank, s.* EXCLUDE (` + parts + `), p.reasons, ` + reference + `
+			query: `SELECT p.policy, p.policy_version, p.latest, p.rank, s.* EXCLUDE (` + parts + `), p.reasons, p.ranked_by, ` + reference + `
 				FROM policy_result p JOIN suspect s USING (account_id) WHERE p.passed`,
 			order:   "policy, policy_version, rank",
 			columns: "rank account_id username country spend_btc_gbp_minor long_calls_uk victims_uk linked_reports reasons"},
+		views: []view{
+			{flag: "near", help: "who fell just below a requirement, and by how much", tables: []string{"near_miss"},
+				query: "SELECT * EXCLUDE (" + parts + "), " + reference + " FROM near_miss", order: "policy, policy_version, field, place",
+				columns: "policy policy_version rule place account_id value short_by"},
+			{flag: "removed", help: "how many accounts each requirement removed", tables: []string{"policy_step"},
+				query: "SELECT * FROM policy_step", order: "policy, policy_version, place",
+				columns: "policy policy_version place rule before removed left why approved_by approved_on"},
+			{flag: "countries", help: "which country the accounts concern, by what, and how many pass", tables: []string{"allocation", "policy_result"},
+				query: `SELECT p.policy, p.policy_version, a.country, count(*) AS accounts, count(*) FILTER (WHERE p.passed) AS passed,
+					count(*) FILTER (WHERE a.basis = 'claimed') AS claimed, count(*) FILTER (WHERE a.basis = 'phone') AS phone,
+					count(*) FILTER (WHERE a.basis = 'targets') AS targets, count(*) FILTER (WHERE a.basis = 'none') AS "none"
+					FROM allocation a JOIN policy_result p USING (account_id) WHERE a.decides GROUP BY ALL`,
+				order: "policy, policy_version, accounts DESC, country", columns: "policy policy_version country accounts passed claimed phone targets none"},
+			{flag: "allocation", help: "each country an account may concern, and why", tables: []string{"allocation"},
+				query: "SELECT * EXCLUDE (" + parts + "), " + reference + " FROM allocation", order: "account_id, decides DESC, basis",
+				columns: "account_id country basis decides reasons"},
+		},
+		filters: []match{{"policy", "policy", "only of this policy"}},
 	})
 }
 
@@ -147,7 +165,7 @@ func listCmd(l list) *cobra.Command {
 				continue
 			}
 			if !has[m.column] {
-				return &coded{exitUsage, fmt.Errorf("--%s has no rows to choose in --%s", m.flag, v.flag)}
+				return &coded{exitUsage, fmt.Errorf("--%s and --%s do not go together", v.flag, m.flag)}
 			}
 			query += " WHERE " + duckdb.Ident(m.column) + " = " + duckdb.Literal(*values[i])
 		}

@@ -45,7 +45,7 @@ type Policy struct {
 
 const policiesSQL = `
 SELECT policy, COALESCE(max(CAST(policy_version AS VARCHAR)), ''), count(*) FILTER (WHERE passed), count(*)
-FROM policy_result GROUP BY policy ORDER BY policy`
+FROM policy_result WHERE latest GROUP BY policy ORDER BY policy`
 
 // SuspectList is one page of suspects.
 type SuspectList struct {
@@ -60,7 +60,7 @@ const (
 FROM suspect s ORDER BY s.spend_btc_gbp_minor DESC NULLS LAST, s.long_calls_uk DESC, s.account_id`
 	suspectsByPolicySQL = "SELECT " + suspectColumns + `, CAST(r.rank AS BIGINT)
 FROM policy_result r JOIN suspect s ON s.account_id = r.account_id
-WHERE r.policy = ? AND r.passed ORDER BY r.rank, s.account_id`
+WHERE r.policy = ? AND r.latest AND r.passed ORDER BY r.rank, s.account_id`
 )
 
 // Suspects lists the accounts that pass a policy by its rank, or, without a policy, all of

@@ -71,9 +71,9 @@ func Figures() []Figure {
 		{Name: "reported_loss_linked_gbp", Title: "Reported losses, linked to calls", Definition: "sum of the amounts of loss reports with at least one strictly linked call: to the reported number, within the reported time, pretending to come from the institution reported", Unit: "GBP",
 			SQL: linkedLoss, High: "SELECT coalesce(sum(amount_minor), 0) / 100.0 FROM (SELECT DISTINCT report_id, amount_minor FROM report_link WHERE currency = 'GBP')", Published: 43e6, PublishedBy: "Europol", Tables: []string{"report_link"}},
 		{Name: "suspects_met_2022", Title: "Suspects under met-2022", Definition: "accounts that pass policy met-2022: UK users who spent at least GBP 100 of Bitcoin", Unit: "accounts",
-			SQL: "SELECT count(*) FROM policy_result WHERE policy = 'met-2022' AND passed", Tables: []string{"policy_result"}},
+			SQL: "SELECT count(*) FROM policy_result WHERE policy = 'met-2022' AND latest AND passed", Tables: []string{"policy_result"}},
 		{Name: "numbers_to_warn_uk", Title: "Numbers to warn, UK", Definition: "distinct UK mobile numbers in long UK calls of accounts that pass met-2022", Unit: "numbers", From: yearFrom, To: yearTo,
-			SQL:       "SELECT count(DISTINCT called_e164) FROM call_verdict, period WHERE " + long + " AND called_e164 BETWEEN 447000000000 AND 447999999999 AND account_id IN (SELECT account_id FROM policy_result WHERE policy = 'met-2022' AND passed)",
+			SQL:       "SELECT count(DISTINCT called_e164) FROM call_verdict, period WHERE " + long + " AND called_e164 BETWEEN 447000000000 AND 447999999999 AND account_id IN (SELECT account_id FROM policy_result WHERE policy = 'met-2022' AND latest AND passed)",
 			Published: 70000, PublishedBy: "Met", Tables: []string{"call_verdict", "policy_result"}},
 	}
 }

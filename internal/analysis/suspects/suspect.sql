@@ -1,4 +1,5 @@
--- One row per user or reseller account: what it paid, what it did, to whom.
+-- One row per user or reseller account: what it paid, what it did, to whom, and the countries that
+-- its claim, its telephone and the numbers it called name.
 WITH spend AS (
   SELECT account_id, sum(amount_sat)::BIGINT AS sat, sum(gbp_minor)::BIGINT AS gbp, sum(eur_minor)::BIGINT AS eur, count(*) AS payments
   FROM payment_value WHERE direction = 'in' AND asset = 'BTC' AND status = 'completed' GROUP BY account_id
@@ -23,6 +24,14 @@ loss AS (
   SELECT account_id, count(*) AS reports, sum(amount_minor)::BIGINT AS minor
   FROM (SELECT DISTINCT account_id, report_id, amount_minor FROM report_link WHERE strict AND currency = 'GBP') GROUP BY account_id
 ),
+passcode AS (SELECT account_id, count(*) AS calls FROM passcode_call GROUP BY account_id),
+run AS (SELECT account_id, count(*) AS campaigns FROM campaign GROUP BY account_id),
+spoken AS (SELECT account_id, string_agg(DISTINCT language, ', ' ORDER BY language) AS languages FROM script WHERE language <> '' GROUP BY account_id),
+address AS (SELECT account_id, count(DISTINCT ip) AS ips FROM session WHERE ip <> '' GROUP BY account_id),
+target AS (
+  SELECT account_id, count(*) AS countries, arg_max(called_country, {'n': n, 'c': called_country}) AS country, max(n) / sum(n) AS share
+  FROM (SELECT account_id, called_country, count(*) AS n FROM call_verdict WHERE outcome = 'answered' AND called_country IS NOT NULL GROUP BY ALL) GROUP BY account_id
+),
 phone AS (
   SELECT a.account_id, CASE WHEN d.country = 'GB' THEN british_country(a.phone_e164) ELSE d.country END AS country
   FROM account a JOIN dial_country d ON d.prefix = dial_prefix(a.phone_e164)
@@ -36,8 +45,12 @@ SELECT a.account_id, a.username, a.role,
   coalesce(act.victims, 0) AS victims, coalesce(act.victims_uk, 0) AS victims_uk, coalesce(act.institutions, 0) AS institutions,
   coalesce(loss.reports, 0) AS linked_reports, coalesce(loss.minor, 0) AS linked_loss_minor,
   act.first_at, act.last_at, coalesce(act.active_days, 0) AS active_days,
+  coalesce(passcode.calls, 0) AS passcode_calls, coalesce(run.campaigns, 0) AS campaigns,
+  a.country_claimed, phone.country AS country_phone, target.country AS country_target, round(target.share, 4) AS target_share,
+  coalesce(target.countries, 0) AS countries_called, coalesce(address.ips, 0) AS ips, coalesce(spoken.languages, '') AS script_languages,
   a.ref_source, a.ref_table, a.ref_row, a.ref_offset
 FROM account a
 LEFT JOIN phone USING (account_id) LEFT JOIN spend USING (account_id) LEFT JOIN act USING (account_id) LEFT JOIN loss USING (account_id)
+LEFT JOIN passcode USING (account_id) LEFT JOIN run USING (account_id) LEFT JOIN spoken USING (account_id) LEFT JOIN address USING (account_id) LEFT JOIN target USING (account_id)
 WHERE a.role IN ('user', 'reseller')
 ORDER BY a.account_id

@@ -1,10 +1,12 @@
 // Package suspects says which accounts matter and why: what each payment was worth on its
-// day (payment_value), what each account did (suspect), and how it fares under every ranking
-// policy of the case (policy_result).
+// day (payment_value), what each account did (suspect), which country it concerns (allocation),
+// and how it fares under every ranking policy of the case (policy_result), with how many each
+// requirement removed (policy_step) and who fell just below it (near_miss).
 //
 // A policy is a versioned, human-approved rule in YAML: requirements on the columns of
 // suspect, and an order. Every account is told which requirement it failed first, or its
-// rank. met-2022 is shipped; a unit puts its own into the case's policies folder.
+// rank. met-2022 is shipped; a unit puts its own into the case's policies folder, where an
+// older version may stay beside the new one.
 package suspects
 
 import (
@@ -17,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,6 +36,8 @@ var (
 	paymentValueSQL string
 	//go:embed suspect.sql
 	suspectSQL string
+	//go:embed allocation.sql
+	allocationSQL string
 	//go:embed policies/met-2022.yaml
 	met2022 []byte
 )
@@ -47,6 +52,7 @@ type Policy struct {
 	ApprovedOn string    `yaml:"approved_on" json:"approved_on"`
 	Require    []Require `yaml:"require" json:"require"`
 	Order      []string  `yaml:"order" json:"order"` // column, or column desc
+	latest     bool      // of the versions in the case
 }
 
 // Require is one requirement on a column of suspect.
@@ -61,14 +67,24 @@ type Require struct {
 func Steps() []step.Step {
 	return []step.Step{
 		{Table: "payment_value", About: "one payment and its worth on its day", Inputs: []string{"payment", "rate"}, SQL: paymentValueSQL},
-		{Table: "suspect", About: "one account of a user or reseller", Inputs: []string{"account", "call_verdict", "payment_value", "report_link"}, SQL: suspectSQL,
+		{Table: "suspect", About: "one account of a user or reseller",
+			Inputs: []string{"account", "call_verdict", "payment_value", "report_link", "passcode_call", "campaign", "script", "session"}, SQL: suspectSQL,
 			Params: func(c *store.Case) (map[string]string, error) {
 				return map[string]string{"zone": c.Config.TimeZone}, nil
 			}},
-		{Table: "policy_result", About: "one account under one policy", Inputs: []string{"suspect"}, Version: "policies-1",
-			SQL:     "SELECT policy, policy_version, account_id, passed, rank, reasons, failed_rule FROM policy_outcome ORDER BY policy, rank NULLS LAST, account_id",
-			Params:  policyParams,
-			Prepare: runPolicies},
+		{Table: "allocation", About: "one country that an account may concern, and why", Inputs: []string{"suspect"}, SQL: allocationSQL},
+		{Table: "policy_result", About: "one account under one policy", Inputs: []string{"suspect"}, Version: "policies-2",
+			SQL: "SELECT * FROM policy_outcome ORDER BY policy, policy_version, rank NULLS LAST, account_id", Params: policyParams,
+			Prepare: prepare("policy_outcome", `policy VARCHAR, policy_version INTEGER, latest BOOLEAN, account_id VARCHAR, passed BOOLEAN, rank BIGINT,
+				reasons VARCHAR, ranked_by VARCHAR, failed_rule VARCHAR`, Policy.SQL)},
+		{Table: "policy_step", About: "one requirement of a policy and how many accounts it removed", Inputs: []string{"suspect"}, Version: "policies-2",
+			SQL: "SELECT * FROM policy_removal ORDER BY policy, policy_version, place", Params: policyParams,
+			Prepare: prepare("policy_removal", `policy VARCHAR, policy_version INTEGER, latest BOOLEAN, title VARCHAR, approved_by VARCHAR, approved_on VARCHAR, place BIGINT,
+				rule VARCHAR, why VARCHAR, before BIGINT, removed BIGINT, "left" BIGINT`, Policy.removedSQL)},
+		{Table: "near_miss", About: "one account just below one requirement of a policy", Inputs: []string{"suspect"}, Version: "policies-2",
+			SQL: "SELECT * FROM policy_near ORDER BY policy, policy_version, field, place", Params: policyParams,
+			Prepare: prepare("policy_near", `policy VARCHAR, policy_version INTEGER, latest BOOLEAN, field VARCHAR, rule VARCHAR, place BIGINT, account_id VARCHAR, value DOUBLE,
+				short_by DOUBLE, reasons VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT`, Policy.nearSQL)},
 	}
 }
 
@@ -129,13 +145,16 @@ func Policies(c *store.Case) ([]Policy, string, error) {
 			return nil, "", fmt.Errorf("%s: %w", path, err)
 		}
 		for _, other := range list {
-			if other.ID == p.ID {
-				return nil, "", fmt.Errorf("%s: policy %s is there twice", path, p.ID)
+			if other.ID == p.ID && other.Version == p.Version {
+				return nil, "", fmt.Errorf("%s: policy %s is there twice with version %d: a changed policy has another version", path, p.ID, p.Version)
 			}
 		}
 		list = append(list, p)
 		h.Write(text)
 		h.Write([]byte{0})
+	}
+	for i := range list {
+		list[i].latest = !slices.ContainsFunc(list, func(o Policy) bool { return o.ID == list[i].ID && o.Version > list[i].Version })
 	}
 	return list, hex.EncodeToString(h.Sum(nil)), nil
 }
@@ -145,42 +164,106 @@ func policyParams(c *store.Case) (map[string]string, error) {
 	return map[string]string{"policies": sum}, err
 }
 
-// runPolicies fills the temporary table policy_outcome.
-func runPolicies(ctx context.Context, c *store.Case, e *duckdb.Engine) error {
-	policies, _, err := Policies(c)
-	if err != nil {
-		return err
-	}
-	if _, err := e.DB.ExecContext(ctx, `CREATE OR REPLACE TABLE policy_outcome (policy VARCHAR, policy_version INTEGER, account_id VARCHAR,
-		passed BOOLEAN, rank BIGINT, reasons VARCHAR, failed_rule VARCHAR)`); err != nil {
-		return err
-	}
-	for _, p := range policies {
-		if _, err := e.DB.ExecContext(ctx, "INSERT INTO policy_outcome "+p.SQL()); err != nil {
-			return fmt.Errorf("policy %s: %w", p.ID, err)
+// prepare fills a temporary table with the rows that a query gives for each policy; empty for
+// a policy that has none.
+func prepare(table, columns string, query func(Policy) string) func(context.Context, *store.Case, *duckdb.Engine) error {
+	return func(ctx context.Context, c *store.Case, e *duckdb.Engine) error {
+		policies, _, err := Policies(c)
+		if err != nil {
+			return err
 		}
+		if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE "+table+" ("+columns+")"); err != nil {
+			return err
+		}
+		for _, p := range policies {
+			q := query(p)
+			if q == "" {
+				continue
+			}
+			if _, err := e.DB.ExecContext(ctx, "INSERT INTO "+table+" "+q); err != nil {
+				return fmt.Errorf("policy %s version %d: %w", p.ID, p.Version, err)
+			}
+		}
+		return nil
 	}
-	return nil
+}
+
+// value is the requirement's value as SQL, and whether it is a number.
+func (r Require) value() (string, bool) {
+	if _, err := strconv.ParseFloat(r.Value, 64); err == nil {
+		return r.Value, true
+	}
+	return duckdb.Literal(r.Value), false
+}
+
+// holds is the requirement as SQL over suspect; an unknown value never holds.
+func (r Require) holds() string {
+	value, _ := r.value()
+	return fmt.Sprintf("coalesce(%s %s %s, false)", duckdb.Ident(r.Field), r.Is, value)
+}
+
+func (r Require) String() string { return r.Field + " " + r.Is + " " + r.Value }
+
+// head is what every row about a policy begins with.
+func (p Policy) head() string {
+	return fmt.Sprintf("%s, %d, %v", duckdb.Literal(p.ID), p.Version, p.latest)
 }
 
 // SQL is the query that applies the policy to every row of suspect.
 func (p Policy) SQL() string {
 	var failed, reasons []string
 	for _, r := range p.Require {
-		value := duckdb.Literal(r.Value)
-		if _, err := strconv.ParseFloat(r.Value, 64); err == nil {
-			value = r.Value
-		}
-		holds := fmt.Sprintf("coalesce(%s %s %s, false)", duckdb.Ident(r.Field), r.Is, value)
-		failed = append(failed, fmt.Sprintf("WHEN NOT %s THEN %s", holds, duckdb.Literal(r.Why)))
+		failed = append(failed, fmt.Sprintf("WHEN NOT %s THEN %s", r.holds(), duckdb.Literal(r.Why)))
 		reasons = append(reasons, fmt.Sprintf("%s || ' (' || %s || ' ' || coalesce(CAST(%s AS VARCHAR), 'unknown') || ')'", duckdb.Literal(r.Why), duckdb.Literal(r.Field), duckdb.Ident(r.Field)))
 	}
-	order := make([]string, len(p.Order))
+	order, ranked := make([]string, len(p.Order)), make([]string, len(p.Order))
 	for i, o := range p.Order {
 		column, desc, _ := strings.Cut(o, " ")
 		order[i] = duckdb.Ident(column) + " " + desc
+		ranked[i] = fmt.Sprintf("%s || ' ' || coalesce(CAST(%s AS VARCHAR), 'unknown')", duckdb.Literal(o), duckdb.Ident(column))
 	}
 	return fmt.Sprintf(`WITH judged AS (SELECT *, CASE %s END AS failed FROM suspect)
-SELECT %s, %d, account_id, failed IS NULL, CASE WHEN failed IS NULL THEN row_number() OVER (PARTITION BY failed IS NULL ORDER BY %s) END,
- %s, failed FROM judged`, strings.Join(failed, " "), duckdb.Literal(p.ID), p.Version, strings.Join(order, ", "), strings.Join(reasons, " || '; ' || "))
+SELECT %s, account_id, failed IS NULL, CASE WHEN failed IS NULL THEN row_number() OVER (PARTITION BY failed IS NULL ORDER BY %s) END,
+ %s, CASE WHEN failed IS NULL THEN %s END, failed FROM judged`,
+		strings.Join(failed, " "), p.head(), strings.Join(order, ", "), strings.Join(reasons, " || '; ' || "), strings.Join(ranked, " || ', ' || "))
+}
+
+// removedSQL counts, requirement by requirement, the accounts that are left.
+func (p Policy) removedSQL() string {
+	var rules []string
+	before := "true"
+	for i, r := range p.Require {
+		left := before + " AND " + r.holds()
+		rules = append(rules, fmt.Sprintf(`SELECT %s, %s, %s, %s, %d, %s, %s, count(*) FILTER (WHERE %[8]s), count(*) FILTER (WHERE (%[8]s) AND NOT (%[9]s)), count(*) FILTER (WHERE %[9]s) FROM suspect`,
+			p.head(), duckdb.Literal(p.Title), duckdb.Literal(p.ApprovedBy), duckdb.Literal(p.ApprovedOn), i+1, duckdb.Literal(r.String()), duckdb.Literal(r.Why), before, left))
+		before = left
+	}
+	return strings.Join(rules, "\nUNION ALL\n")
+}
+
+// nearest is how many accounts below a threshold are told.
+const nearest = 20
+
+// nearSQL finds, for each requirement that is a threshold, the accounts that meet all others
+// and miss it by least.
+func (p Policy) nearSQL() string {
+	var near []string
+	for i, r := range p.Require {
+		value, number := r.value()
+		if !number || !strings.ContainsAny(r.Is, "<>") || r.Is == "<>" {
+			continue
+		}
+		others := []string{"true"}
+		for k, o := range p.Require {
+			if k != i {
+				others = append(others, o.holds())
+			}
+		}
+		field := duckdb.Ident(r.Field)
+		near = append(near, fmt.Sprintf(`SELECT %s, %s, %s, place, account_id, value, short_by, 'met all other requirements; %s is ' || short || ' from ' || %s, ref_source, ref_table, ref_row, ref_offset FROM (
+  SELECT *, CAST(%[6]s AS DOUBLE) AS value, CAST(abs(%[6]s - %[7]s) AS DOUBLE) AS short_by, CAST(abs(%[6]s - %[7]s) AS VARCHAR) AS short, row_number() OVER (ORDER BY abs(%[6]s - %[7]s), account_id) AS place
+  FROM suspect WHERE %[8]s AND %[6]s IS NOT NULL AND NOT %[9]s) WHERE place <= %[10]d`,
+			p.head(), duckdb.Literal(r.Field), duckdb.Literal(r.String()), r.Field, value, field, value, strings.Join(others, " AND "), r.holds(), nearest))
+	}
+	return strings.Join(near, "\nUNION ALL\n")
 }

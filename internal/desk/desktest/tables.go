@@ -55,7 +55,7 @@ func (k *Case) tables() []table {
 			1400000::BIGINT AS spend_btc_eur_minor, 60::BIGINT AS payments, 120::BIGINT AS calls, 100::BIGINT AS answered, 50::BIGINT AS long_calls, 90::BIGINT AS calls_uk, 40::BIGINT AS long_calls_uk,
 			3::BIGINT AS victims, 3::BIGINT AS victims_uk, 1::BIGINT AS institutions, 1::BIGINT AS linked_reports, 250000::BIGINT AS linked_loss_minor, TIMESTAMPTZ '2022-03-27 00:30:00+00' AS first_at,
 			TIMESTAMPTZ '2022-03-27 02:29:00+00' AS last_at, 1::BIGINT AS active_days, ref_source, ref_table, ref_row, ref_offset FROM account WHERE role = 'user'`},
-		{"policy_result", store.KindFinding, `SELECT {met-2022} AS policy, {v1} AS policy_version, account_id, ref_row % 2 = 0 AS passed, CASE WHEN ref_row % 2 = 0 THEN ref_row // 2 END AS rank, {spent enough} AS reasons,
+		{"policy_result", store.KindFinding, `SELECT {met-2022} AS policy, {v1} AS policy_version, true AS latest, account_id, ref_row % 2 = 0 AS passed, CASE WHEN ref_row % 2 = 0 THEN ref_row // 2 END AS rank, {spent enough} AS reasons,
 			CASE WHEN ref_row % 2 = 1 THEN {spend} END AS failed_rule FROM account WHERE role = 'user'`},
 		{"institution_use", store.KindFinding, `SELECT institution_id, name, sector, country, 1000 - ref_row AS calls, 400::BIGINT AS calls_uk, 90::BIGINT AS long_calls_uk, 5::BIGINT AS accounts, 77::BIGINT AS called_numbers,
 			(400 - 2 * ref_row)::BIGINT AS a_star, 300::BIGINT AS a, 200::BIGINT AS b, 100::BIGINT AS c FROM institution`},
