@@ -245,7 +245,6 @@ func (p *reader) insert() error {
 func (p *reader) useTable(name string, cols []string, row int) error {
 	t := p.tables[p.key(name)]
 	if t == nil {
-		t = &table{Table: &dump.Table{Name: p.unused(name), Charset: p.charset}, next: 1}
 		names := cols
 		if names == nil {
 			fields, _, err := scanRow(p.Buf, row, nil)
@@ -256,6 +255,7 @@ func (p *reader) useTable(name string, cols []string, row int) error {
 				names = append(names, fmt.Sprintf("c%d", i+1))
 			}
 		}
+		t = &table{Table: &dump.Table{Name: p.unused(name), Charset: p.charset}, next: 1}
 		for _, n := range names {
 			t.Columns = append(t.Columns, dump.Column{Name: n, Kind: dump.Text, Declared: "unknown"})
 		}
