@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os/user"
 	"runtime/debug"
 	"time"
+	"unicode/utf16"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -195,11 +197,36 @@ func (w *workspace) bound(memory *byteSize) error {
 	return nil
 }
 
-// printJSON writes a value as one line of JSON.
+// printJSON writes a value as one line of JSON. Characters that do not show are escaped.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeHidden(b.Bytes()))
+	return err
+}
+
+// escapeHidden writes characters that do not show, or that change how others do, as JSON's
+// escapes. In JSON text they can stand in strings only.
+func escapeHidden(text []byte) []byte {
+	hidden := func(r rune) bool { return isHidden(r) && r != '\n' }
+	if bytes.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if !hidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, u)
+		}
+	}
+	return b.Bytes()
 }
 
 // queryRows runs a query and gives each row's columns by name.

@@ -201,7 +201,7 @@ func showMapping(w *workspace, out io.Writer, prefix string, asJSON bool) error 
 	for _, x := range list {
 		if x.mapping == nil {
 			if !asJSON {
-				fmt.Fprintf(out, "%s (source %s): no mapping\n", x.source.Name, x.source.ID.Short())
+				fmt.Fprintf(out, "%s (source %s): no mapping\n", visible(x.source.Name), x.source.ID.Short())
 			}
 			continue
 		}
@@ -216,7 +216,7 @@ func showMapping(w *workspace, out io.Writer, prefix string, asJSON bool) error 
 			}
 			continue
 		}
-		fmt.Fprintf(out, "%s (source %s): %s\n", x.source.Name, x.source.ID.Short(), x.mapping.Title)
+		fmt.Fprintf(out, "%s (source %s): %s\n", visible(x.source.Name), x.source.ID.Short(), visible(x.mapping.Title))
 		count := map[string]int{}
 		for _, c := range x.mapping.Cover(x.tables) {
 			count[c.Fate]++
@@ -246,7 +246,7 @@ func reviewMapping(w *workspace, out io.Writer, prefix string, asJSON bool) erro
 			m = &mapping.Mapping{Title: "no mapping"}
 		}
 		if !asJSON {
-			fmt.Fprintf(out, "%s (source %s): %s\n", x.source.Name, x.source.ID.Short(), m.Title)
+			fmt.Fprintf(out, "%s (source %s): %s\n", visible(x.source.Name), x.source.ID.Short(), visible(m.Title))
 			fmt.Fprintf(out, "  %-32s %12s %7s %6s %7s %8s  %s\n", "table", "rows", "mapped", "aside", "secret", "unknown", "case tables")
 		}
 		var all mapping.TableCover
@@ -261,12 +261,12 @@ func reviewMapping(w *workspace, out io.Writer, prefix string, asJSON bool) erro
 				}
 				continue
 			}
-			fmt.Fprintf(out, "  %-32s %12s %7d %6d %7d %8d  %s\n", t.Table, humanize.Comma(t.Rows), t.Mapped, t.Aside, t.Secret, t.Unknown, strings.Join(t.Cases, ", "))
+			fmt.Fprintf(out, "  %-32s %12s %7d %6d %7d %8d  %s\n", visible(t.Table), humanize.Comma(t.Rows), t.Mapped, t.Aside, t.Secret, t.Unknown, strings.Join(t.Cases, ", "))
 			for _, why := range t.Reasons {
-				fmt.Fprintf(out, "      set aside: %s\n", why)
+				fmt.Fprintf(out, "      set aside: %s\n", visible(why))
 			}
 			if t.Mapped > 0 && len(t.Left) > 0 {
-				fmt.Fprintf(out, "      unknown: %s\n", strings.Join(t.Left, ", "))
+				fmt.Fprintf(out, "      unknown: %s\n", visible(strings.Join(t.Left, ", ")))
 			}
 			if t.Low > 0 {
 				fmt.Fprintf(out, "      %d mapped with a confidence under 0.7: see map --show --json\n", t.Low)

@@ -50,7 +50,7 @@ func (r *reporter) event(kind string, fields map[string]any) {
 	if err != nil {
 		return
 	}
-	fmt.Fprintf(r.out, "%s\n", text)
+	fmt.Fprintf(r.out, "%s\n", escapeHidden(text))
 }
 
 // rows reports how many rows are done.

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 )
+
+// commas are what can separate fields.
+const commas = ",;\t|"
 
 // readRecord gives the text of the CSV record that begins here, without its line end, and
 // passes over it; io.EOF when nothing is left. A quoted field may hold line ends (RFC 4180).
+// Without a comma (0), as long as it is not known, a field begins behind any that can be one.
 // The text is valid until the next read.
 func readRecord(in *input, comma byte) ([]byte, error) {
 	if !in.has(0) {
@@ -42,7 +47,7 @@ func readRecord(in *input, comma byte) ([]byte, error) {
 			in.skip(i + 1)
 			return bytes.TrimSuffix(w[:i], []byte("\r")), nil
 		default:
-			start = c == comma
+			start = c == comma || comma == 0 && strings.IndexByte(commas, c) >= 0
 		}
 	}
 }
@@ -97,7 +102,7 @@ func quotedField(text []byte, comma byte) (field []byte, end int) {
 // outside quotes.
 func findComma(header []byte) byte {
 	best, most := byte(','), 0
-	for _, comma := range []byte(",;\t|") {
+	for _, comma := range []byte(commas) {
 		if n := len(splitRecord(header, comma, nil)); n > most {
 			best, most = comma, n
 		}

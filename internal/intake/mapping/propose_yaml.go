@@ -1,9 +1,9 @@
 package mapping
 
 import (
-	"encoding/json"
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +20,7 @@ func (p *Proposal) text() []byte {
 	for _, r := range p.Tables {
 		switch {
 		case r.Case != "":
-			fmt.Fprintf(&b, "# %-28s %9d rows  -> %s (%.2f) %s\n", r.Table, r.Rows, r.Case, r.Conf, line(r.Why))
+			fmt.Fprintf(&b, "# %-28s %9d rows  -> %s (%.2f) %s\n", line(r.Table), r.Rows, r.Case, r.Conf, line(r.Why))
 		case !strings.HasPrefix(r.Why, "set aside"):
 			unknown++
 		}
@@ -188,19 +188,16 @@ func hasString(list []string, s string) bool {
 	return false
 }
 
-// line makes a text fit for a comment.
-func line(s string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(s) }
+// line makes a text fit for a comment: what would end it, or does not show, is escaped.
+func line(s string) string {
+	q := strconv.Quote(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
 
-// str writes a YAML string. JSON's are YAML's.
+// str writes a YAML string. What does not show is escaped; Go's escapes are YAML's.
 func str(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") == "" && s != "null" && s != "true" && s != "false" && s != "yes" && s != "no" && s != "on" && s != "off" && s != "y" && s != "n" {
 		return s
 	}
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		return `""` // a string always encodes
-	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return strconv.Quote(s)
 }

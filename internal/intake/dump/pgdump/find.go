@@ -144,8 +144,11 @@ func headBefore(at io.ReaderAt, size int64, word, table string, offset int64) (h
 			var h head
 			var why string
 			if word == "COPY " {
-				line, _, _ := bytes.Cut(buf[i:], []byte("\n"))
-				h, why = copyHead(bytes.TrimRight(line, "\r"))
+				n, err := statementEnd(buf[i:], 0, true) // a name may hold a line end
+				if err != nil {
+					continue
+				}
+				h, why = copyHead(buf[i : i+n])
 			} else {
 				h, _, why = insertHead(buf, i)
 			}
