@@ -205,6 +205,9 @@ func parseHead(b []byte, i int) (h head, next int, ok bool) {
 
 // copyHead reads a COPY statement; ok is false with the reason when its rows cannot be read.
 func copyHead(text []byte) (h head, why string) {
+	if !segment.HasPrefixFold(text, "COPY ") {
+		return h, "the head of a COPY cannot be read"
+	}
 	h, i, ok := parseHead(text, segment.SkipSpace(text, len("COPY ")))
 	if !ok {
 		return h, "the head of a COPY cannot be read"
