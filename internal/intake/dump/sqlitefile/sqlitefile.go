@@ -36,6 +36,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -78,7 +79,11 @@ func Read(ctx context.Context, src dump.Sealed, sink dump.Sink) (err error) {
 			return err
 		}
 	}
-	p := &reader{ctx: ctx, db: db, sink: sink}
+	info, err := os.Stat(src.Path)
+	if err != nil {
+		return err
+	}
+	p := &reader{ctx: ctx, db: db, sink: sink, pages: info.Size()/512 + 1}
 	tables, statements, err := schema(ctx, db)
 	for _, s := range statements {
 		if err := sink.Statement(s); err != nil {
@@ -224,6 +229,8 @@ type reader struct {
 	ctx  context.Context
 	db   *sql.DB
 	sink dump.Sink
+	// pages is how many pages the file has at most: SQLite's smallest have 512 bytes.
+	pages int64
 }
 
 // read reads one table.
@@ -232,7 +239,7 @@ func (p *reader) read(t *table) error {
 		return p.sink.Damage(dump.Damage{Table: t.Name, Reason: fmt.Sprintf("table %q: %s", t.Name, t.why)})
 	}
 	next := int64(1)
-	from := int64(math.MinInt64)
+	from, damages := int64(math.MinInt64), int64(0)
 	for {
 		last, some, err := p.run(t, from, &next)
 		if p.ctx.Err() != nil {
@@ -255,7 +262,12 @@ func (p *reader) read(t *table) error {
 		if t.rowid != "" && (!some || last < math.MaxInt64) {
 			resume, ok = p.seek(t, lost)
 		}
-		if ok && resume > lost && lost >= 0 {
+		// In a corrupt tree a search may lead back; and every damage is at least a page of it.
+		if damages++; ok && (resume <= lost || damages > p.pages) {
+			d.Reason += "; what is behind them is given up"
+			ok = false
+		}
+		if ok && lost >= 0 {
 			d.Length = resume - lost
 			d.Reason += fmt.Sprintf(" (up to rowid %d)", resume-1)
 		}
