@@ -153,6 +153,11 @@ func measure(t *testing.T, scale float64, seed uint64) ([]score, int) {
 			t.Errorf("seed %d: figure %s = %v, the truth is %v", seed, name, got, want)
 		}
 	}
+	for name := range found {
+		if _, ok := known.Figures[name]; !ok {
+			t.Errorf("seed %d: figure %s has no truth", seed, name)
+		}
+	}
 	// The suspects, in their order.
 	var suspects []string
 	if err := queryRows(ctx, e.DB, "SELECT account_id FROM policy_result WHERE policy = 'met-2022' AND latest AND passed ORDER BY rank", func(r map[string]any) error {

@@ -122,7 +122,11 @@ func printFigures(out io.Writer, list []figure, scale float64) {
 		if scale != 0 {
 			published := ""
 			if f.Published != nil {
-				published = amount(*f.Published*scale, f.Unit) + " (" + f.PublishedBy + ")"
+				value := *f.Published * scale
+				if f.Unit == "%" || strings.Contains(f.Unit, "/") && f.Unit != "calls/min" { // a ratio is the same at every scale
+					value = *f.Published
+				}
+				published = amount(value, f.Unit) + " (" + f.PublishedBy + ")"
 			}
 			fmt.Fprintf(out, " published %-30s", published)
 		}
@@ -136,6 +140,8 @@ func amount(v float64, unit string) string {
 		return humanize.CommafWithDigits(v, 2)
 	case "calls/min":
 		return strconv.FormatFloat(v, 'f', 4, 64)
+	case "%", "calls/number", "rows/account", "GBP/report":
+		return strconv.FormatFloat(v, 'f', 2, 64)
 	}
 	return humanize.Comma(int64(v + 0.5))
 }

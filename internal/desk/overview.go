@@ -50,7 +50,7 @@ func (d *Desk) Overview(ctx context.Context, p Person) (Overview, error) {
 		o.Sources = len(sources)
 		var err2, err3, err4 error
 		if d.has("figure") {
-			o.Figures, err2 = collect(ctx, d, figureSQL, scanFigure)
+			o.Figures, err2 = collect(ctx, d, figureSQL+" WHERE name NOT LIKE '%.%'", scanFigure)
 			o.Funnel = funnelOf(o.Figures)
 		}
 		if d.has("calls_by_day") {

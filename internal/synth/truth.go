@@ -1,13 +1,16 @@
 package synth
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // truth gathers what the generator decided, in the order in which rows are written.
@@ -20,12 +23,15 @@ type truth struct {
 	people  []tally
 	scratch []byte
 
-	world, uk, long int64          // calls of the published year
-	peopleLong      bitset         // people in long British calls of that year
-	peopleToWarn    bitset         // mobiles among them, called by accounts that pass met-2022
-	institutions    map[int8]int64 // calls of that year by institution named
-	reporters       bitset         // people whose calls are kept for the reports
-	reporterCalls   []reporterCall // answered calls of user accounts to them
+	world, uk, long int64            // calls of the published year
+	peopleLong      bitset           // people in long British calls of that year
+	peopleToWarn    bitset           // mobiles among them, called by accounts that pass met-2022
+	peopleLongWorld bitset           // people in long calls of that year, anywhere
+	minutes         []uint32         // calls of user accounts by minute from the opening
+	regions         map[string]int64 // calls of that year by country of the called number
+	institutions    map[int8]int64   // calls of that year by institution named
+	reporters       bitset           // people whose calls are kept for the reports
+	reporterCalls   []reporterCall   // answered calls of user accounts to them
 }
 
 // tally sums the calls of user accounts to one person.
@@ -47,7 +53,7 @@ func (b bitset) has(i int64) bool { return b[i>>6]>>(i&63)&1 == 1 }
 func newTruth(w *world, dir string) (*truth, error) {
 	n := w.people.total
 	t := &truth{w: w, dir: dir, people: make([]tally, n), peopleLong: newBitset(n), peopleToWarn: newBitset(n),
-		institutions: map[int8]int64{}, reporters: newBitset(n)}
+		peopleLongWorld: newBitset(n), minutes: make([]uint32, serviceDay*1440), regions: map[string]int64{}, institutions: map[int8]int64{}, reporters: newBitset(n)}
 	t.chooseReporters()
 	var err error
 	if t.calls, err = newParquetFile(t.path("calls.parquet"),
@@ -98,8 +104,19 @@ func (t *truth) count(f *fact, id int64, answered bool) {
 		return
 	}
 	published := answered && f.at >= callsFrom && f.at < callsTo
+	if answered {
+		t.minutes[(f.at-opening)/60]++
+	}
 	if published {
 		t.world++
+		country := "unknown"
+		if f.person >= 0 {
+			country = regionNames[t.w.people.poolOf(f.person).region]
+			if f.talk > 60 {
+				t.peopleLongWorld.set(f.person)
+			}
+		}
+		t.regions[country]++
 		if f.inst >= 0 {
 			t.institutions[f.inst]++
 		}
@@ -282,9 +299,70 @@ func (t *truth) suspects() []string {
 	return ids
 }
 
+// regionNames are the countries of the regions.
+var regionNames = [...]string{regionUK: "GB", regionUS: "US", regionFR: "FR", regionAU: "AU", regionDE: "DE"}
+
+// busiest is the largest sum of the calls of the published year that fall into one span.
+func (t *truth) busiest(span func(at int64) int64) float64 {
+	sums := map[int64]int64{}
+	most := int64(0)
+	for k, n := range t.minutes {
+		if at := opening + int64(k)*60; n > 0 && at >= callsFrom && at < callsTo {
+			s := span(at)
+			sums[s] += int64(n)
+			most = max(most, sums[s])
+		}
+	}
+	return float64(most)
+}
+
+// callsBetween counts the calls of a window.
+func (t *truth) callsBetween(from, to int64) (sum int64) {
+	for k, n := range t.minutes {
+		if at := opening + int64(k)*60; at >= from && at < to {
+			sum += int64(n)
+		}
+	}
+	return sum
+}
+
+// groups gives the figures of one kind by key. Groups of fewer than five are put together, and
+// the next larger ones with them until they are five.
+func groups(out map[string]float64, name string, counts map[string]int64) {
+	keys := slices.Collect(maps.Keys(counts))
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[a], counts[b]), strings.Compare(a, b))
+	})
+	sum := int64(0)
+	for _, k := range keys {
+		n := counts[k]
+		if n < 5 || sum > 0 && sum < 5 {
+			k = "other"
+		}
+		sum += n
+		out[name+"."+k] += float64(n)
+	}
+}
+
+// percent is a share with two decimals.
+func percent(part, whole float64) float64 { return math.Round(100*part/whole*100) / 100 }
+
 // figures computes every figure of docs/figures.md; money is in pounds or euros.
 func (t *truth) figures(sourceRows int64, reports []report, suspects int) map[string]float64 {
-	var gbp, eur, lost, linked int64
+	var gbp, eur, gbp16, eur20, lost, lostReports, linked, all int64
+	week, ukUsers := 0, 0
+	countries := map[string]int64{}
+	for k := admins; k < len(t.w.accounts); k++ {
+		a := &t.w.accounts[k]
+		if a.registered >= utc(2022, 11, 1, 0) && a.registered < utc(2022, 11, 8, 0) {
+			week++
+		}
+		if a.country == "GB" {
+			ukUsers++
+		}
+		countries[cmp.Or(a.country, "unknown")]++
+	}
+	paying := map[int32]bool{}
 	for k := range t.w.payments {
 		p := &t.w.payments[k]
 		if !p.completedBitcoin() {
@@ -292,20 +370,71 @@ func (t *truth) figures(sourceRows int64, reports []report, suspects int) map[st
 		}
 		if p.at >= revenue20From && p.at < revenue20To {
 			gbp += worth(p.amount, t.w.rates.gbpOn(p.at))
+			eur20 += worth(p.amount, t.w.rates.eurOn(p.at))
 		}
 		if p.at >= revenue16From && p.at < revenue16To {
 			eur += worth(p.amount, t.w.rates.eurOn(p.at))
+			gbp16 += worth(p.amount, t.w.rates.gbpOn(p.at))
 		}
+		paying[p.account] = true
 	}
 	for k := range reports {
 		if r := &reports[k]; r.currency == "GBP" {
 			lost += r.pence
+			all += r.pence
+			lostReports++
 			if r.strict {
 				linked += r.pence
 			}
+		} else {
+			all += (r.pence*t.w.rates.euro[(r.from-firstRateDay)/daySeconds] + 5_000) / 10_000
 		}
 	}
-	return map[string]float64{
+	named := map[string]int64{}
+	for k, n := range t.institutions {
+		named[institutions[k].id] = n
+	}
+	months := map[string]int64{}
+	for k, n := range t.minutes {
+		if at := opening + int64(k)*60; n > 0 && at >= callsFrom && at < callsTo {
+			months[time.Unix(london(at), 0).UTC().Format("2006-01")] += int64(n)
+		}
+	}
+	longByCountry := map[string]int64{}
+	for _, q := range t.w.people.pools {
+		for v := range q.n {
+			if t.peopleLongWorld.has(q.first + v) {
+				longByCountry[regionNames[q.region]]++
+			}
+		}
+	}
+	users := float64(len(t.w.accounts) - admins)
+	people := float64(t.peopleLong.count())
+	known := len(t.regions)
+	if t.regions["unknown"] > 0 {
+		known--
+	}
+	figures := map[string]float64{
+		"calls_world_june":         float64(t.callsBetween(utc(2021, 5, 31, 23), utc(2022, 6, 30, 23))),
+		"calls_share_uk":           percent(float64(t.uk), float64(t.world)),
+		"calls_share_us":           percent(float64(t.regions["US"]), float64(t.world)),
+		"long_share_uk":            percent(float64(t.long), float64(t.uk)),
+		"long_calls_per_number_uk": math.Round(float64(t.long)/people*100) / 100,
+		"calls_per_minute_peak":    t.busiest(func(at int64) int64 { return at / 60 }),
+		"calls_busiest_hour":       t.busiest(func(at int64) int64 { return at / 3600 }),
+		"calls_busiest_day":        t.busiest(func(at int64) int64 { return london(at) / daySeconds }),
+		"numbers_long_world":       float64(t.peopleLongWorld.count()),
+		"countries_called":         float64(known),
+		"accounts_uk":              float64(ukUsers),
+		"accounts_new_week":        float64(week),
+		"accounts_paying":          float64(len(paying)),
+		"rows_per_account":         math.Round(float64(sourceRows)/users*100) / 100,
+		"revenue_gbp_16_months":    float64(gbp16) / 100,
+		"revenue_eur_20_months":    float64(eur20) / 100,
+		"mean_loss_gbp":            math.Round(float64(lost)/float64(lostReports)) / 100,
+		"reported_loss_all_gbp":    float64(all) / 100,
+		"reports_per_100_numbers":  percent(float64(len(reports)), people),
+
 		"accounts":                  float64(len(t.w.accounts) - admins),
 		"source_rows":               float64(sourceRows),
 		"calls_world":               float64(t.world),
@@ -322,6 +451,12 @@ func (t *truth) figures(sourceRows int64, reports []report, suspects int) map[st
 		"suspects_met_2022":         float64(suspects),
 		"numbers_to_warn_uk":        float64(t.peopleToWarn.count()),
 	}
+	groups(figures, "calls_by_country", t.regions)
+	groups(figures, "calls_by_institution", named)
+	groups(figures, "numbers_long_by_country", longByCountry)
+	groups(figures, "accounts_by_country", countries)
+	groups(figures, "calls_by_month", months)
+	return figures
 }
 
 func (t *truth) writeAccounts() error {
