@@ -182,7 +182,7 @@ func measure(t *testing.T, scale float64, seed uint64) ([]score, int) {
 	for _, g := range []struct {
 		grade string
 		p, r  float64
-	}{{"A*", 1, 1}, {"A", 1, 1}, {"B", .99, .99}, {"C", .98, .90}, {"X", 1, 1}, {"W", 1, 1}, {"U", .98, .98}} {
+	}{{"A*", 1, 1}, {"A", 1, 1}, {"B", .99, .99}, {"C", .98, .90}, {"D", 0, 0}, {"X", 1, 1}, {"E", 0, 0}, {"W", 1, 1}, {"U", .98, .98}} {
 		scores = append(scores, count("grade "+g.grade, g.p, g.r, fmt.Sprintf(`
 			SELECT count(*) FILTER (WHERE v.grade = %[1]s AND k.grade = %[1]s AND v.institution_id IS NOT DISTINCT FROM k.institution_id),
 				count(*) FILTER (WHERE v.grade = %[1]s AND NOT (k.grade = %[1]s AND v.institution_id IS NOT DISTINCT FROM k.institution_id)),

@@ -36,8 +36,8 @@ func Model() []ModelTable {
 			{"institution", text}, {"amount_minor", num}, {"currency", text}, {"narrative", text}, {"force_area", text}}},
 		{"watch_entry", []ModelColumn{{"list", text}, {"entry_id", text}, {"owner", text}, {"kind", text}, {"value_norm", text}, {"name", text}, {"case_ref", text}}},
 		{"institution", []ModelColumn{{"institution_id", text}, {"name", text}, {"sector", text}, {"country", text}, {"aliases", text}}},
-		{"institution_number", []ModelColumn{{"institution_id", text}, {"number_from", num}, {"number_to", num}, {"inbound_only", "BOOLEAN"},
-			{"valid_from", "DATE"}, {"valid_to", "DATE"}, {"source_url", text}, {"seen_on", "DATE"}}},
+		{"institution_number", []ModelColumn{{"institution_id", text}, {"number_raw", text}, {"number_from", num}, {"number_to", num}, {"inbound_only", "BOOLEAN"},
+			{"valid_from", "DATE"}, {"valid_to", "DATE"}, {"source_url", text}, {"seen_on", "DATE"}, {"list", text}}},
 		{"rate", []ModelColumn{{"asset", text}, {"currency", text}, {"at", "DATE"}, {"price_minor", num}, {"price_e8", num}, {"source_url", text}}},
 		{"number_block", []ModelColumn{{"prefix", text}, {"status", text}, {"note", text}}},
 	}

@@ -31,6 +31,7 @@ type account struct {
 	claimedNull bool
 	phone       string
 	mobile      string
+	ownNumber   int64 // the one in phone or mobile, 0 when none
 	email       string
 	username    string
 	first, last string
@@ -108,7 +109,8 @@ func newAccounts(seed uint64, scale float64, users int, p *people) []account {
 			username: []string{"root", "support1", "night"}[i], first: "Panel", last: "Operator", registered: opening,
 			from: 0, to: serviceDay - 1, ip: int32(i)}
 		a.email = a.username + "@panel.example"
-		a.phone = "+" + strconv.FormatInt(p.users.number(int64(i)), 10)
+		a.ownNumber = p.users.number(int64(i))
+		a.phone = "+" + strconv.FormatInt(a.ownNumber, 10)
 	}
 	signups := newCurve(seed, 1, dayWeights(monthlySignups), int64(users))
 	spends := newSpends(seed, scale, users)
@@ -228,6 +230,7 @@ func (a *account) showPhone(r *rng, p *people, reg region, person int64) {
 	if k := int64(len(usNumbers)); reg == regionUS {
 		n = usNumbers[person%k].first + person/k%100
 	}
+	a.ownNumber = n
 	s := "+" + strconv.FormatInt(n, 10)
 	switch x := r.n(10); {
 	case reg == regionUK && x < 4:

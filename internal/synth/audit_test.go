@@ -20,6 +20,8 @@ type audit struct {
 	dir      string
 	rows     map[string][][]string // by table; NULL is "\x00NULL"
 	admin    map[string]bool       // accounts of administrators
+	phone    map[string]string     // of accounts
+	told     map[string]int8       // the institution that a campaign's text names
 	answered []auditCall
 	failed   []auditCall
 }
@@ -29,12 +31,21 @@ type auditCall struct {
 	called                 int64
 	at                     time.Time
 	talk                   int64
+	told                   int8 // by its campaign's text, or -1
 }
 
 func newAudit(t *testing.T, dir string) *audit {
-	a := &audit{dir: dir, rows: readDump(t, filepath.Join(dir, "mbilling.sql")), admin: map[string]bool{}}
+	a := &audit{dir: dir, rows: readDump(t, filepath.Join(dir, "mbilling.sql")), admin: map[string]bool{}, phone: map[string]string{}, told: map[string]int8{}}
 	for _, r := range a.rows["pkg_user"] {
 		a.admin[r[0]] = r[2] == "1" || r[2] == "5"
+		a.phone[r[0]] = strings.ReplaceAll(r[23]+r[24], "\x00NULL", "")
+	}
+	for _, r := range a.rows["pkg_campaign"] {
+		for k, in := range institutions {
+			if strings.Contains(" "+strings.NewReplacer(".", "", ",", "", ":", "", "?", "").Replace(r[30])+" ", " "+in.aliases[0]+" ") {
+				a.told[r[0]] = int8(k)
+			}
+		}
 	}
 	call := func(prefix string, r []string, presented, called, started, talk int) auditCall {
 		to := r[called]
@@ -45,14 +56,18 @@ func newAudit(t *testing.T, dir string) *audit {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := auditCall{id: prefix + r[0], account: r[1], presented: r[presented], called: readNumber(to), at: at}
+		c := auditCall{id: prefix + r[0], account: r[1], presented: r[presented], called: readNumber(to), at: at, told: -1}
 		if talk > 0 {
 			c.talk, _ = strconv.ParseInt(r[talk], 10, 64)
 		}
 		return c
 	}
 	for _, r := range a.rows["pkg_cdr"] {
-		a.answered = append(a.answered, call("cdr:", r, 7, 11, 9, 16))
+		c := call("cdr:", r, 7, 11, 9, 16)
+		if told, ok := a.told[r[6]]; ok {
+			c.told = told
+		}
+		a.answered = append(a.answered, c)
 	}
 	for _, r := range a.rows["pkg_cdr_failed"] {
 		a.failed = append(a.failed, call("failed:", r, 12, 9, 8, 0))
@@ -118,7 +133,7 @@ func (a *audit) calls(t *testing.T, s Summary) {
 		if rows[k][0] != c.id {
 			t.Fatalf("row %d of the truth is call %s, want %s", k, rows[k][0], c.id)
 		}
-		if (rows[k][2] != "") != (rows[k][1] < "D") {
+		if (rows[k][2] != "") != (rows[k][1] < "E") {
 			t.Fatalf("call %s: grade %s names %q", c.id, rows[k][1], rows[k][2])
 		}
 	}
@@ -185,7 +200,7 @@ func (a *audit) reports(t *testing.T, l *ladder, s Summary) {
 				continue
 			}
 			loose[c.id] = true
-			if _, named := l.verdict(c.presented, c.at.Unix()); named == inst {
+			if _, named := l.verdict(c.presented, c.at.Unix(), a.phone[c.account], c.told); named == inst {
 				strict[c.id] = true
 			}
 		}

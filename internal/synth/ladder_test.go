@@ -23,10 +23,11 @@ func TestIntentAgreesWithLadder(t *testing.T) {
 				if tr == &w.answered {
 					c.talk(&c.own)
 				}
-				text, got, inst := w.present(nil, &c)
+				told := int8(i%7 - 3) // -3 to 3: mostly none
+				text, got, inst := w.present(nil, &c, told)
 				wantGrade, wantInst := "U", ""
 				if w.accounts[c.account].role != roleAdmin {
-					wantGrade, wantInst = l.verdict(string(text), c.at)
+					wantGrade, wantInst = l.verdict(string(text), c.at, w.accounts[c.account].phone+w.accounts[c.account].mobile, told)
 				}
 				named := ""
 				if inst >= 0 {
@@ -69,7 +70,7 @@ func newLadder(w *world) *ladder {
 	return l
 }
 
-func (l *ladder) verdict(text string, at int64) (string, string) {
+func (l *ladder) verdict(text string, at int64, phone string, told int8) (string, string) {
 	zone, err := time.LoadLocation("Europe/London")
 	if err != nil {
 		panic(err)
@@ -96,6 +97,12 @@ func (l *ladder) verdict(text string, at int64) (string, string) {
 			best, inst = g, r[0]
 		}
 	}
+	if best == "A*" {
+		return best, inst
+	}
+	if n != 0 && n == readNumber(phone) && !l.impossible(raw, n) {
+		return "U", ""
+	}
 	if best != "U" {
 		return best, inst
 	}
@@ -115,14 +122,43 @@ func (l *ladder) verdict(text string, at int64) (string, string) {
 	if inst != "" && !tie {
 		return "C", inst
 	}
+	if told >= 0 {
+		return "D", institutions[told].id
+	}
 	if l.impossible(raw, n) {
 		return "X", ""
+	}
+	if name == "Nation Wide" || l.resembles(n) {
+		return "E", ""
 	}
 	switch strings.ToLower(text) {
 	case "", "anonymous", "private", "restricted", "unknown", "unavailable", "withheld", "blocked":
 		return "W", ""
 	}
 	return "U", ""
+}
+
+// resembles asks the document's three questions of each exact number of the registry.
+func (l *ladder) resembles(n int64) bool {
+	for _, r := range l.registry {
+		from, _ := strconv.ParseInt(strings.TrimPrefix(r[5], "+"), 10, 64)
+		if n == 0 || r[5] == "" || r[5] != r[6] {
+			continue
+		}
+		if n/100 == from/100 {
+			return true
+		}
+		for p := int64(1); p <= 1_000_000_000; p *= 10 {
+			if n/p/10 == from/p/10 && n%p == from%p {
+				return true
+			}
+			x, y := from/p%10, from/p/10%10
+			if p < 1_000_000_000 && n == from+(x-y)*10*p+(y-x)*p {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (l *ladder) impossible(raw string, n int64) bool {

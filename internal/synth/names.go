@@ -73,11 +73,14 @@ func accented(s string) string {
 	return strings.NewReplacer("a", "á", "e", "è", "i", "ï", "o", "ô", "A", "Â", "S", "Š", "T", "Ť").Replace(s)
 }
 
+// nearlyNationwide names no institution, but is nearly one's name.
+const nearlyNationwide = "Nation Wide"
+
 // namelessNames name no institution.
 var namelessNames = []string{
 	"Fraud Team", "Security Dept", "Customer Services", "Mum", "Office", "Bank", "Your Bank", "Card Services",
 	"Delivery", "Dr Patel", "Reception", "Head Office", "Fr4ud T3am", "Café Rêve", "Account Review", "No Reply",
-	"Barking Dogs", "Bank Fraud Dept", "VISA Security", "The Accountant", "Westminster", "Direct", "Nation Wide", "Tax",
+	"Barking Dogs", "Bank Fraud Dept", "VISA Security", "The Accountant", "Westminster", "Direct", nearlyNationwide, "Tax",
 }
 
 var namelessBrief = short(namelessNames)

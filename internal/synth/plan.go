@@ -40,6 +40,7 @@ type planScript struct {
 	family  int
 	created int64
 	text    string
+	told    int8 // the institution it names, or -1
 }
 
 // press is one reading of keys by the prompt of a poll.
@@ -278,7 +279,8 @@ func (p *plan) steady(w *world) {
 // short or cut at the beginning, some hold the errors of a speech recogniser.
 func (p *plan) script(w *world, r *rng, account int32, family int, created int64) int32 {
 	f := &families[family]
-	in := &institutions[w.accounts[account].fav[r.n(3)]]
+	told := w.accounts[account].fav[r.n(3)]
+	in := &institutions[told]
 	text := strings.NewReplacer("%s", in.aliases[0], "%n", pick(r, firstNames), "%a", strconv.Itoa(r.in(40, 4999)), "%d", strconv.Itoa(r.in(1, 28)),
 		"%p", strconv.FormatInt(442079460500+r.n64(500), 10)).Replace(f.text)
 	words := strings.Fields(text)
@@ -296,7 +298,10 @@ func (p *plan) script(w *world, r *rng, account int32, family int, created int64
 	if len(text) > 200 { // the column's length
 		text = strings.ToValidUTF8(text[:200], "")
 	}
-	p.scripts = append(p.scripts, planScript{account, family, created, text})
+	if plain := strings.NewReplacer(".", "", ",", "", ":", "", "?", ""); !strings.Contains(f.text, "%s") || !strings.Contains(" "+plain.Replace(text)+" ", " "+in.aliases[0]+" ") {
+		told = -1 // it never named one, or the name was cut off
+	}
+	p.scripts = append(p.scripts, planScript{account, family, created, text, told})
 	return int32(len(p.scripts) - 1)
 }
 
@@ -331,13 +336,16 @@ var families = []family{
 func (w *world) plannedRow(b *block, i int64, c *planCall) {
 	call := call{account: c.account, at: c.at, region: regionUK, person: c.person, own: key(w.seed, streamPlanCall, i)}
 	w.answeredHead(b, i, &call)
+	told := int8(-1)
 	if c.script < 0 {
 		b.null()
 	} else {
+		told = w.plan.scripts[c.script].told
 		b.int(w.plan.campaignID(w, c.script))
 	}
 	shown := c.shown
-	text, g, inst := presentAs(b.scratch[:0], c.want, c.inst, c.at, &shown, &call.own)
+	text, shows := presentAs(b.scratch[:0], c.want, c.inst, c.at, &shown, &call.own)
+	g, inst := w.accounts[c.account].worth(shows, told)
 	b.scratch = text
 	b.bytes(text)
 	w.answeredTail(b, i, &call, int64(c.talk), g, inst)
@@ -366,7 +374,7 @@ func (w *world) plannedScriptRow(b *block, i int64, k int) {
 	b.buf = appendLine(b.buf, s.account)
 	b.buf = append(b.buf, "','09:00:00','18:30:00',1,1,1,1,1,0,0,'','',1,0,0,1,"...)
 	b.str(s.text)
-	b.scripts = append(b.scripts, scriptFact{i + 1, s.family})
+	b.scripts = append(b.scripts, scriptFact{i + 1, s.family, s.told})
 	b.lit("'','','',0,'',0")
 	b.end()
 }

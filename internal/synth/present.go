@@ -13,10 +13,20 @@ const (
 	gradeX
 	gradeW
 	gradeU
+	gradeD // of what is shown none is meant: they follow from the text played, and by chance
+	gradeE
 	grades
 )
 
-var gradeNames = [grades]string{"A*", "A", "B", "C", "X", "W", "U"}
+var gradeNames = [grades]string{"A*", "A", "B", "C", "X", "W", "U", "D", "E"}
+
+// showing is what a call shows, and what that is worth by itself.
+type showing struct {
+	grade  grade
+	inst   int8  // the institution named, or -1
+	number int64 // shown; 0 when there is none or it is impossible
+	like   bool  // the name is nearly an institution's
+}
 
 // mixes are cumulative percentages of the intents star, A, B, C, X, W; the rest is U.
 var (
@@ -28,8 +38,9 @@ var (
 var withheldWords = []string{"", "", "", "anonymous", "Anonymous", "PRIVATE", "private", "Restricted", "unknown", "Unavailable", "withheld", "blocked"}
 
 // present decides what a call shows to the called person and appends it as the user typed
-// it. It returns the grade the evidence ladder gives and the institution named, or -1.
-func (w *world) present(buf []byte, c *call) ([]byte, grade, int8) {
+// it. told is the institution that the text of its campaign names, or -1. It returns the
+// grade the evidence ladder gives and the institution named, or -1.
+func (w *world) present(buf []byte, c *call, told int8) ([]byte, grade, int8) {
 	s, own := c.shown, &c.own
 	a := &w.accounts[c.account]
 	mix := &mixElsewhere
@@ -47,16 +58,66 @@ func (w *world) present(buf []byte, c *call) ([]byte, grade, int8) {
 	if c.region == regionUK {
 		inst = a.fav[s.n(len(a.fav))]
 	}
-	buf, got, named := presentAs(buf, want, inst, c.at, &s, own)
-	if a.role == roleAdmin {
-		return buf, gradeU, -1 // the operators test their own service
-	}
+	buf, shows := presentAs(buf, want, inst, c.at, &s, own)
+	got, named := a.worth(shows, told)
 	return buf, got, named
+}
+
+// worth is the grade a call of the account has that shows this and plays a text that names
+// told.
+func (a *account) worth(s showing, told int8) (grade, int8) {
+	switch {
+	case a.role == roleAdmin:
+		return gradeU, -1 // the operators test their own service
+	case s.grade == gradeStar:
+		return s.grade, s.inst
+	case s.number != 0 && s.number == a.ownNumber:
+		return gradeU, -1
+	case s.grade <= gradeC:
+		return s.grade, s.inst
+	case told >= 0:
+		return gradeD, told
+	case s.grade == gradeU && (s.like || resemblesRegistered(s.number)):
+		return gradeE, -1
+	}
+	return s.grade, -1
+}
+
+// resemblesRegistered reports whether a number looks like an exact registered one: but for
+// one digit, two neighbouring ones changed over, or the last two.
+func resemblesRegistered(n int64) bool {
+	shown := strconv.FormatInt(n, 10)
+	for r := range exactNumbers {
+		real := strconv.FormatInt(r, 10)
+		if n == 0 || len(real) != len(shown) {
+			continue
+		}
+		var differ []int
+		for k := range shown {
+			if shown[k] != real[k] {
+				differ = append(differ, k)
+			}
+		}
+		switch last := len(shown) - 1; len(differ) {
+		case 0:
+			return true
+		case 1:
+			if differ[0] > last-10 {
+				return true
+			}
+		case 2:
+			x, y := differ[0], differ[1]
+			if x == last-1 || y == x+1 && x > last-10 && shown[x] == real[y] && shown[y] == real[x] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // presentAs appends something that deserves the wanted grade for an institution, or the
 // nearest the institution's numbers allow.
-func presentAs(buf []byte, want grade, inst int8, at int64, s, own *rng) ([]byte, grade, int8) {
+func presentAs(buf []byte, want grade, inst int8, at int64, s, own *rng) ([]byte, showing) {
 	in := &institutions[inst]
 	if want == gradeStar && len(in.star) == 0 {
 		want = gradeA
@@ -72,40 +133,41 @@ func presentAs(buf []byte, want grade, inst int8, at int64, s, own *rng) ([]byte
 	switch want {
 	case gradeStar:
 		n := pick(s, in.star)
-		return appendNamed(buf, n.from, own), gradeStar, n.inst
+		return appendNamed(buf, n.from, own), showing{gradeStar, n.inst, n.from, false}
 	case gradeA:
 		if len(in.dated) > 0 && s.chance(250) {
 			return presentDated(buf, in, at, s, own)
 		}
 		n := pick(s, in.exact)
-		return appendNamed(buf, n.from, own), gradeA, n.inst
+		return appendNamed(buf, n.from, own), showing{gradeA, n.inst, n.from, false}
 	case gradeB:
 		r := pick(s, in.ranged)
 		n := r.from + s.n64(r.to-r.from+1)
 		for exactNumbers[n] {
 			n++
 		}
-		return appendNamed(buf, n, own), gradeB, r.inst
+		return appendNamed(buf, n, own), showing{gradeB, r.inst, n, false}
 	case gradeC:
-		return appendNaming(buf, in, s, own), gradeC, inst
+		buf, n := appendNaming(buf, in, s, own)
+		return buf, showing{gradeC, inst, n, false}
 	case gradeX:
-		return appendImpossible(buf, s, own), gradeX, -1
+		return appendImpossible(buf, s, own), showing{gradeX, -1, 0, false}
 	case gradeW:
-		return append(buf, pick(own, withheldWords)...), gradeW, -1
+		return append(buf, pick(own, withheldWords)...), showing{gradeW, -1, 0, false}
 	}
-	return appendOrdinary(buf, s, own), gradeU, -1
+	return appendOrdinary(buf, s, own)
 }
 
 // presentDated shows a number that is its institution's only between two days.
-func presentDated(buf []byte, in *institution, at int64, s, own *rng) ([]byte, grade, int8) {
+func presentDated(buf []byte, in *institution, at int64, s, own *rng) ([]byte, showing) {
 	n := pick(s, in.dated)
 	if n.validOn(at) {
-		return appendNamed(buf, n.from, own), gradeA, n.inst
+		return appendNamed(buf, n.from, own), showing{gradeA, n.inst, n.from, false}
 	}
 	if s.chance(300) {
-		return appendQuoted(buf, pick(s, in.brief), n.from, own), gradeC, n.inst
+		return appendQuoted(buf, pick(s, in.brief), n.from, own), showing{gradeC, n.inst, n.from, false}
 	}
-	return appendPresented(buf, n.from, own), gradeU, -1
+	return appendPresented(buf, n.from, own), showing{gradeU, -1, n.from, false}
 }
 
 // appendNamed writes a number that decides the verdict by itself: mostly bare, sometimes
@@ -121,19 +183,20 @@ func appendNamed(buf []byte, n int64, own *rng) []byte {
 }
 
 // appendNaming writes a name of the institution, alone or beside a number that is nobody's,
-// impossible or withheld.
-func appendNaming(buf []byte, in *institution, s, own *rng) []byte {
+// impossible or withheld. It gives the number, when there is one that could exist.
+func appendNaming(buf []byte, in *institution, s, own *rng) ([]byte, int64) {
 	if s.chance(350) {
-		return append(buf, pick(s, in.shown)...)
+		return append(buf, pick(s, in.shown)...), 0
 	}
 	name := pick(s, in.brief)
 	switch own.n(10) {
 	case 0:
-		return append(append(append(buf, '"'), name...), `" <159>`...)
+		return append(append(append(buf, '"'), name...), `" <159>`...), 0
 	case 1:
-		return appendQuoted(buf, name, impossibleNumber(s), own)
+		return appendQuoted(buf, name, impossibleNumber(s), own), 0
 	}
-	return appendQuoted(buf, name, ordinaryNumber(s), own)
+	n := ordinaryNumber(s)
+	return appendQuoted(buf, name, n, own), n
 }
 
 // appendQuoted writes "Name" <number>, with or without the quotes.
@@ -198,12 +261,21 @@ func appendImpossible(buf []byte, s, own *rng) []byte {
 }
 
 // appendOrdinary writes a number or a name that tells nothing.
-func appendOrdinary(buf []byte, s, own *rng) []byte {
+func appendOrdinary(buf []byte, s, own *rng) ([]byte, showing) {
+	shows := showing{grade: gradeU, inst: -1}
+	name := ""
 	switch x := s.n(10); {
 	case x < 1:
-		return append(buf, pick(own, namelessNames)...)
+		name = pick(own, namelessNames)
+		buf = append(buf, name...)
 	case x < 3:
-		return appendQuoted(buf, pick(own, namelessBrief), ordinaryNumber(s), own)
+		name = pick(own, namelessBrief)
+		shows.number = ordinaryNumber(s)
+		buf = appendQuoted(buf, name, shows.number, own)
+	default:
+		shows.number = ordinaryNumber(s)
+		buf = appendPresented(buf, shows.number, own)
 	}
-	return appendPresented(buf, ordinaryNumber(s), own)
+	shows.like = name == nearlyNationwide
+	return buf, shows
 }

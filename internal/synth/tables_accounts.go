@@ -97,7 +97,7 @@ func (w *world) sipRow(b *block, i int64) {
 	b.plain(a.username)
 	b.lit("NULL,NULL,NULL,'yes',0,'no','no','no',NULL")
 	in := &institutions[a.fav[0]]
-	b.scratch = appendOrdinary(b.scratch[:0], &r, &r)
+	b.scratch, _ = appendOrdinary(b.scratch[:0], &r, &r)
 	if a.pays() && r.n(3) > 0 {
 		b.scratch = appendQuoted(b.scratch[:0], pick(&r, in.brief), in.numbers[0].from, &r)
 	}
@@ -164,11 +164,27 @@ func (w *world) callerIDRow(b *block, i int64) {
 	b.end()
 }
 
+// toldByCampaigns lists the institution that the text of each ordinary campaign names, or -1.
+func (w *world) toldByCampaigns() []int8 {
+	told := make([]int8, len(w.campaignOwner))
+	b := &block{}
+	for i := range told {
+		told[i] = -1
+		b.reset(0, 0)
+		w.campaignRow(b, int64(i))
+		for _, s := range b.scripts {
+			told[i] = s.told
+		}
+	}
+	return told
+}
+
 func (w *world) campaignRow(b *block, i int64) {
 	k := w.campaignOwner[i]
 	a := &w.accounts[k]
 	r := key(w.seed, streamCampaign, i)
-	in := &institutions[pick(&r, a.fav[:])]
+	told := pick(&r, a.fav[:])
+	in := &institutions[told]
 	created := a.moment(&r)
 	b.begin()
 	b.int(i + 1)
@@ -200,7 +216,10 @@ func (w *world) campaignRow(b *block, i int64) {
 	if r.n(5) < 3 {
 		n := r.n(len(scripts))
 		b.str(strings.Replace(scripts[n], "%s", in.aliases[0], 1))
-		b.scripts = append(b.scripts, scriptFact{i + 1, len(families) + n})
+		if !strings.Contains(scripts[n], "%s") {
+			told = -1
+		}
+		b.scripts = append(b.scripts, scriptFact{i + 1, len(families) + n, told})
 	} else {
 		b.plain("")
 	}

@@ -59,12 +59,15 @@ func (w *world) answeredRow(b *block, i int64) {
 	talk := c.talk(&c.own)
 	w.answeredHead(b, i, &c)
 	a := &w.accounts[c.account]
+	told := int8(-1)
 	if a.campaigns > 0 && c.own.chance(400) {
-		b.int(a.campaign + c.own.n64(a.campaigns))
+		id := a.campaign + c.own.n64(a.campaigns)
+		told = w.campaignTold[id-1]
+		b.int(id)
 	} else {
 		b.null()
 	}
-	g, inst := w.presented(b, &c)
+	g, inst := w.presented(b, &c, told)
 	w.answeredTail(b, i, &c, talk, g, inst)
 }
 
@@ -124,7 +127,7 @@ func (w *world) failedRow(b *block, i int64) {
 	w.dialled(b, &c)
 	b.lit("0")
 	b.line(c.account)
-	g, inst := w.presented(b, &c)
+	g, inst := w.presented(b, &c, -1)
 	b.lit(ends[c.own.n(len(ends))])
 	b.end()
 	b.facts = append(b.facts, fact{at: c.at, person: c.person, account: c.account,
@@ -132,10 +135,10 @@ func (w *world) failedRow(b *block, i int64) {
 }
 
 // presented appends the callerid field.
-func (w *world) presented(b *block, c *call) (grade, int8) {
+func (w *world) presented(b *block, c *call, told int8) (grade, int8) {
 	var g grade
 	var inst int8
-	b.scratch, g, inst = w.present(b.scratch[:0], c)
+	b.scratch, g, inst = w.present(b.scratch[:0], c, told)
 	b.bytes(b.scratch)
 	return g, inst
 }

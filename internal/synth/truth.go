@@ -117,7 +117,7 @@ func (t *truth) count(f *fact, id int64, answered bool) {
 			}
 		}
 		t.regions[country]++
-		if f.inst >= 0 {
+		if f.grade <= gradeC {
 			t.institutions[f.inst]++
 		}
 	}
@@ -182,6 +182,7 @@ func (t *truth) seeLogins(b *block) error {
 type scriptFact struct {
 	id     int64
 	family int
+	told   int8 // the institution it names, or -1
 }
 
 // seeScripts books one block of pkg_campaign.

@@ -14,6 +14,7 @@ type world struct {
 	logins   []alias // by week: who uses the panel
 
 	campaignOwner []int32 // account of campaign id-1
+	campaignTold  []int8  // the institution its text names, or -1
 	plan          *plan
 
 	answered, failed traffic
@@ -57,6 +58,7 @@ func newWorld(seed uint64, scale float64) *world {
 	users := int(math.Round(allAccounts * scale))
 	w.accounts = newAccounts(seed, scale, users, w.people)
 	w.campaignOwner = assignCampaigns(w.accounts, seed)
+	w.campaignTold = w.toldByCampaigns()
 	w.payments = newPayments(seed, scale, w.accounts, w.rates)
 	w.repeatBack = max(2, int(200*scale))
 

@@ -265,7 +265,9 @@ var grades = map[casefile.Grade]gradeInfo{
 	casefile.GradeA:     {"A", "a", "A: the presented number is exactly a registered number, valid on the day of the call"},
 	casefile.GradeB:     {"B", "b", "B: the presented number is inside a registered range, valid on the day of the call"},
 	casefile.GradeC:     {"C", "c", "C: the presented name names the institution"},
+	casefile.GradeD:     {"D", "d", "D: the text of the call's recorded message names the institution; not counted in figures"},
 	casefile.GradeX:     {"X", "x", "X: the presented number is impossible; no institution is named"},
+	casefile.GradeE:     {"E", "e", "E: the presented number or name only resembles an institution's: a hint, never counted"},
 	casefile.GradeW:     {"W", "w", "W: the number was withheld"},
 	casefile.GradeU:     {"U", "u", "U: own or unknown number, or a call of the platform's staff"},
 }

@@ -9,13 +9,16 @@ quarter AS (
   FROM (SELECT DISTINCT epoch_us(started_at) // 900000000 AS q FROM call WHERE started_at IS NOT NULL)
 ),
 presented AS (SELECT DISTINCT presented_e164 AS number FROM call WHERE presented_e164 IS NOT NULL),
--- Rungs A*, A, B: who holds the number, when.
+-- Rungs A*, A, B: who holds the number, when. A line of the registry without a source counts
+-- for nothing (registry_remark lists it).
+line AS (
+  SELECT n.*, i.name FROM institution_number n JOIN institution i USING (institution_id)
+  WHERE n.number_from <= n.number_to AND n.source_url IS NOT NULL
+),
 holder AS (
-  SELECT p.number, n.institution_id, i.name, n.valid_from, n.valid_to, n.source_url,
+  SELECT p.number, n.institution_id, n.name, n.valid_from, n.valid_to, n.source_url,
     CASE WHEN n.number_from = n.number_to AND n.inbound_only THEN 1 WHEN n.number_from = n.number_to THEN 2 ELSE 3 END AS rung
-  FROM presented p
-  JOIN institution_number n ON p.number BETWEEN n.number_from AND n.number_to
-  JOIN institution i USING (institution_id)
+  FROM presented p JOIN line n ON p.number BETWEEN n.number_from AND n.number_to
 ),
 number_day AS (
   SELECT DISTINCT c.presented_e164 AS number, q.day
@@ -50,20 +53,53 @@ block AS (
   FROM presented ASOF JOIN uk_block ON british_key(number) >= number_from
   WHERE NOT EXISTS (SELECT 1 FROM number_block)
 ),
-impossible AS (
-  SELECT p.number,
+shown AS (
+  SELECT p.number, regexp_full_match(CAST(p.number AS VARCHAR), '44[12358][0-9]{8,9}') AS uk_line,
     CASE WHEN CAST(p.number AS VARCHAR) LIKE '449%' THEN 'a 09 number cannot place calls'
          WHEN b.status = 'unallocated' THEN 'the presented number is in a block that is not allocated (' || b.plan || ')'
          WHEN b.status = 'drama' THEN 'the presented number is in a range kept for fiction (' || b.plan || ')' END AS reason
   FROM presented p LEFT JOIN block b USING (number)
 ),
+-- Rung E: numbers that only resemble a registered one. The nearest resemblance counts: the
+-- number itself on another day, one digit, two neighbouring digits changed over (of the last
+-- ten), the same but for the last two digits.
+exact AS (SELECT DISTINCT number_from AS n, institution_id, name FROM line WHERE number_from = number_to),
+place AS (SELECT CAST(power(10, k) AS BIGINT) AS p FROM range(10) t(k)),
+resembling AS (
+  SELECT number, arg_min(name || ' (' || how || n || ')', (distance, institution_id, n)) AS resembles,
+    arg_min(name, (distance, institution_id, n)) AS resembled
+  FROM (
+    SELECT n AS number, n, institution_id, name, 0 AS distance, 'registered on other days: ' AS how FROM exact
+    UNION ALL SELECT n + (d - n // p % 10) * p, n, institution_id, name, 1, 'one digit from ' FROM exact, place, range(10) t(d) WHERE d <> n // p % 10
+    UNION ALL SELECT n + (n // p % 10 - n // (10 * p) % 10) * 9 * p, n, institution_id, name, 2, 'two digits changed over from ' FROM exact, place WHERE p < 1000000000 AND n // p % 10 <> n // (10 * p) % 10
+    UNION ALL SELECT n // 100 * 100 + d, n, institution_id, name, 3, 'in the same hundred as ' FROM exact, range(100) t(d) WHERE d <> n % 100
+  ) SEMI JOIN presented USING (number)
+  GROUP BY number
+),
+-- Counter-evidence: the telephone that an account gives as its own.
+own AS (
+  SELECT account_id, phone_e164 AS number FROM account WHERE phone_e164 IS NOT NULL
+  UNION SELECT account_id, TRY_CAST(value_norm AS BIGINT) FROM identifier WHERE kind = 'phone' AND TRY_CAST(value_norm AS BIGINT) IS NOT NULL
+),
+listed AS ( -- on a Do-Not-Originate list, without an end
+  SELECT DISTINCT p.number FROM presented p
+  JOIN institution_number n ON p.number BETWEEN n.number_from AND n.number_to AND n.list = 'do_not_originate' AND n.inbound_only AND n.valid_to IS NULL
+),
 named AS (
-  SELECT m.presented_name, m.institution_id, 'the presented name says ' || m.alias || ' (' || i.name || ')' AS reason
+  SELECT m.presented_name, m.institution_id, i.name, 'the presented name says ' || m.alias || ' (' || i.name || ')' AS reason
   FROM name_match m JOIN institution i USING (institution_id)
 ),
+hinted AS (SELECT h.presented_name, h.role, i.name || ' (the name is nearly ' || h.alias || ')' AS resembles, i.name AS resembled FROM name_hint h LEFT JOIN institution i ON i.institution_id = h.resembles),
+told AS (
+  SELECT t.script_id, t.institution_id, i.name, CASE WHEN t.institution_id IS NULL THEN 'the recorded text names several institutions (' || t.named || ')'
+    ELSE 'the recorded text says ' || t.alias || ' (' || i.name || ')' END AS reason
+  FROM script_name t LEFT JOIN institution i USING (institution_id)
+),
 looked AS (
-  SELECT c.*, coalesce(a.role IN ('admin', 'staff'), false) AS staff, h.grade AS held_grade, h.institution_id AS held_by, h.reason AS held_reason,
-    n.institution_id AS named_as, n.reason AS named_reason, x.reason AS x_reason,
+  SELECT c.*, q.day, coalesce(a.role IN ('admin', 'staff'), false) AS staff, h.grade AS held_grade, h.institution_id AS held_by, h.reason AS held_reason,
+    n.institution_id AS named_as, n.name AS named_name, n.reason AS named_reason, t.institution_id AS told_as, t.reason AS told_reason, x.reason AS x_reason, x.uk_line,
+    CASE WHEN h.grade IS NULL THEN r.resembles END AS number_resembles, CASE WHEN h.grade IS NULL THEN r.resembled END AS number_resembled,
+    e.resembles AS name_resembles, e.resembled AS name_resembled, e.role AS role_hint, o.number IS NOT NULL AS own_number, d.number IS NOT NULL AS dno,
     -- of a number that could not be normalised, only its shape is known
     CASE WHEN c.presented_e164 IS NULL THEN phone_text(clid_number(c.presented_raw)) END AS shape
   FROM call c
@@ -71,28 +107,67 @@ looked AS (
   LEFT JOIN quarter q ON q.q = epoch_us(c.started_at) // 900000000
   LEFT JOIN held h ON h.number = c.presented_e164 AND h.day = q.day
   LEFT JOIN named n ON n.presented_name = c.presented_name
-  LEFT JOIN impossible x ON x.number = c.presented_e164
+  LEFT JOIN hinted e ON e.presented_name = c.presented_name
+  LEFT JOIN told t ON t.script_id = c.script_id
+  LEFT JOIN shown x ON x.number = c.presented_e164
+  LEFT JOIN resembling r ON r.number = c.presented_e164
+  LEFT JOIN own o ON o.account_id = c.account_id AND o.number = c.presented_e164
+  LEFT JOIN listed d ON d.number = c.presented_e164
+),
+shaped AS (
+  SELECT *, x_reason IS NOT NULL OR coalesce(shape = '159' OR starts_with(shape, '0') AND NOT starts_with(shape, '00') OR starts_with(shape, '44') OR starts_with(shape, '+44') OR starts_with(shape, '0044'), false) AS cannot
+  FROM looked
 ),
 judged AS (
-  SELECT *,
+  SELECT *, called_country = 'GB' AND dno AS r_dno, called_country = 'GB' AND cannot AS r_cannot, called_country = 'GB' AND coalesce(uk_line, false) AS r_abroad,
+    called_country = 'FR' AND presented_e164 // 1000000000 = 33 AS r_fr, called_country = 'FR' AND presented_e164 // 100000000 IN (336, 337) AS r_fr_mobile,
+    called_country = 'US' AND presented_e164 // 10000000000 = 1 AS r_us, called_country = 'US' AND dno AS r_us_dno,
     CASE WHEN staff THEN 'U'
+         WHEN held_grade = 'A*' THEN 'A*'
+         WHEN own_number AND NOT cannot THEN 'U'
          WHEN held_grade IS NOT NULL THEN held_grade
          WHEN named_as IS NOT NULL THEN 'C'
-         WHEN x_reason IS NOT NULL THEN 'X'
-         WHEN shape = '159' OR starts_with(shape, '0') AND NOT starts_with(shape, '00') OR starts_with(shape, '44') OR starts_with(shape, '+44') OR starts_with(shape, '0044') THEN 'X'
+         WHEN told_as IS NOT NULL THEN 'D'
+         WHEN cannot THEN 'X'
+         WHEN number_resembles IS NOT NULL OR name_resembles IS NOT NULL THEN 'E'
          WHEN presented_e164 IS NULL AND lower(trim(coalesce(presented_raw, ''), ' "<>')) IN ('', 'anonymous', 'private', 'restricted', 'unknown', 'unavailable', 'withheld', 'blocked') THEN 'W'
          ELSE 'U' END AS grade
-  FROM looked
+  FROM shaped
 )
 SELECT call_id, account_id, started_at, called_e164, called_country, outcome, talk_s, staff, grade,
-  CASE grade WHEN 'C' THEN named_as WHEN 'A*' THEN held_by WHEN 'A' THEN held_by WHEN 'B' THEN held_by END AS institution_id,
+  CASE grade WHEN 'C' THEN named_as WHEN 'D' THEN told_as WHEN 'A*' THEN held_by WHEN 'A' THEN held_by WHEN 'B' THEN held_by END AS institution_id,
   CASE WHEN staff THEN 'staff' WHEN grade IN ('A*', 'A') THEN 'registered number' WHEN grade = 'B' THEN 'registered range' WHEN grade = 'C' THEN 'presented name'
-       WHEN grade = 'X' THEN 'impossible number' WHEN grade = 'W' THEN 'withheld' ELSE 'own or unknown number' END AS rule,
+       WHEN grade = 'D' THEN 'recorded text' WHEN grade = 'X' THEN 'impossible number' WHEN grade = 'E' THEN 'resemblance' WHEN grade = 'W' THEN 'withheld'
+       WHEN own_number THEN 'own number' ELSE 'own or unknown number' END AS rule,
   CASE WHEN staff THEN 'a call of the platform''s staff: a test, not an impersonation'
-       WHEN grade IN ('A*', 'A', 'B') THEN held_reason || CASE WHEN named_as <> held_by THEN '; but ' || named_reason ELSE '' END
+       WHEN grade IN ('A*', 'A', 'B') THEN held_reason
        WHEN grade = 'C' THEN named_reason || CASE WHEN x_reason IS NOT NULL THEN '; ' || x_reason ELSE '' END
+       WHEN grade = 'D' THEN told_reason || CASE WHEN x_reason IS NOT NULL THEN '; ' || x_reason ELSE '' END
        WHEN grade = 'X' THEN coalesce(x_reason, CASE WHEN shape = '159' THEN 'the number 159 never calls' ELSE 'a British number has 9 or 10 digits behind the 0' END)
+       WHEN grade = 'E' THEN 'it only resembles ' || coalesce(number_resembles, name_resembles)
        WHEN grade = 'W' THEN 'no number was presented'
-       ELSE 'the number is in no registry' END AS reasons,
-  $rule_version AS rule_version, presented_e164, presented_name, ref_source, ref_table, ref_row, ref_offset
+       WHEN own_number THEN 'the account gives the presented number as its own telephone' || coalesce('; without that: ' || coalesce(held_reason, named_reason, told_reason), '')
+       ELSE 'the number is in no registry' || CASE WHEN role_hint IS NOT NULL THEN '; the name gives a role (' || role_hint || '), no institution' ELSE '' END END AS reasons,
+  $rule_version AS rule_version, presented_e164, presented_name,
+  -- What speaks against the verdict, or for another institution.
+  CASE WHEN staff OR grade IN ('W', 'X', 'E') THEN NULL ELSE nullif(concat_ws('; ',
+    CASE WHEN grade = 'A*' AND own_number THEN 'the account gives this number as its own telephone, which it cannot be' END,
+    CASE WHEN grade IN ('A*', 'A', 'B') AND named_as <> held_by THEN 'but ' || named_reason END,
+    CASE WHEN told_as IS NULL OR told_as <> CASE grade WHEN 'C' THEN named_as WHEN 'D' THEN told_as ELSE held_by END THEN 'but ' || told_reason END,
+    CASE WHEN grade = 'C' AND number_resembled <> named_name THEN 'but the number resembles ' || number_resembles END), '') END AS contradictions,
+  CASE WHEN NOT staff THEN nullif(concat_ws('; ', number_resembles, name_resembles), '') END AS resembles,
+  role_hint,
+  -- Rules of block_rule by which a network would block such a call today; those that would
+  -- under their condition; and which of both were in force when it was made.
+  CASE WHEN r_dno THEN 'uk-dno-2019, uk-cli-2023' WHEN r_cannot THEN 'uk-cli-2023' WHEN r_us_dno THEN 'us-dno-2026' END AS would_block,
+  CASE WHEN r_abroad THEN 'uk-abroad-2025' WHEN r_fr_mobile THEN 'fr-man-2024, fr-mobile-2026' WHEN r_fr THEN 'fr-man-2024' WHEN r_us THEN 'us-shaken-2021' END AS might_block,
+  CASE WHEN day >= (SELECT min(from_day) FROM block_rule) THEN nullif(concat_ws(', ',
+    CASE WHEN r_dno AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'uk-dno-2019') THEN 'uk-dno-2019' END,
+    CASE WHEN (r_dno OR r_cannot) AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'uk-cli-2023') THEN 'uk-cli-2023' END,
+    CASE WHEN r_abroad AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'uk-abroad-2025') THEN 'uk-abroad-2025' END,
+    CASE WHEN r_fr AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'fr-man-2024') THEN 'fr-man-2024' END,
+    CASE WHEN r_fr_mobile AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'fr-mobile-2026') THEN 'fr-mobile-2026' END,
+    CASE WHEN r_us AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'us-shaken-2021') THEN 'us-shaken-2021' END,
+    CASE WHEN r_us_dno AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'us-dno-2026') THEN 'us-dno-2026' END), '') END AS rules_then,
+  ref_source, ref_table, ref_row, ref_offset
 FROM judged

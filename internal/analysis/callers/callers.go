@@ -1,8 +1,12 @@
 // Package callers says which institution each call pretended to come from, and how we know:
 // the evidence ladder of docs/verdicts.md.
 //
-// Steps: name_match (presented names that name an institution; names.go), call_verdict (one
-// grade a call; call_verdict.sql), institution_use and calls_by_day (what they add up to).
+// Steps: registry_remark (lines of the registry that count for nothing, or that a person should
+// look at), name_match and name_hint (presented names that name an institution, or nearly;
+// names.go), script_name (recorded texts that name one; texts.go), block_rule (rules by which
+// networks block calls), call_verdict (one grade a call; call_verdict.sql), registry_proposal
+// (numbers shown often that are in no registry), institution_use and calls_by_day (what the
+// verdicts add up to). starter.csv is a registry to begin with.
 package callers
 
 import (
@@ -16,10 +20,20 @@ import (
 )
 
 var (
+	//go:embed registry_remark.sql
+	registryRemarkSQL string
 	//go:embed name_match.sql
 	nameMatchSQL string
+	//go:embed name_hint.sql
+	nameHintSQL string
+	//go:embed script_name.sql
+	scriptNameSQL string
+	//go:embed block_rule.sql
+	blockRuleSQL string
 	//go:embed call_verdict.sql
 	callVerdictSQL string
+	//go:embed registry_proposal.sql
+	registryProposalSQL string
 	//go:embed institution_use.sql
 	institutionUseSQL string
 	//go:embed calls_by_day.sql
@@ -28,15 +42,25 @@ var (
 
 // LadderVersion names the evidence ladder; a verdict's rule_version is it and the version of
 // the registry.
-const LadderVersion = "ladder-2"
+const LadderVersion = "ladder-3"
 
 // Steps lists the steps in order.
 func Steps() []step.Step {
 	return []step.Step{
+		{Table: "registry_remark", About: "one thing to be said of a line of the registry",
+			Inputs: []string{"institution", "institution_number"}, SQL: registryRemarkSQL},
 		{Table: "name_match", About: "a presented name, or an institution named in a report, that names an institution",
-			Inputs: []string{"call", "loss_report", "institution"}, Version: "names-1", SQL: nameMatchSQL, Prepare: matchNames},
+			Inputs: []string{"call", "loss_report", "institution"}, Version: "names-2", SQL: nameMatchSQL, Prepare: matchNames},
+		{Table: "name_hint", About: "a presented name that names no institution, but resembles one or gives a role",
+			Inputs: []string{"call", "institution", "name_match"}, Version: "hints-1", SQL: nameHintSQL, Prepare: hintNames},
+		{Table: "script_name", About: "a recorded or synthesised message whose text names an institution",
+			Inputs: []string{"script", "institution"}, Version: "texts-1", SQL: scriptNameSQL, Prepare: matchScripts},
+		{Table: "block_rule", About: "one rule by which networks block calls, from its day", SQL: blockRuleSQL},
 		{Table: "call_verdict", About: "one call: the institution it pretended to come from, with grade and reasons",
-			Inputs: []string{"call", "account", "institution", "institution_number", "number_block", "name_match"}, SQL: callVerdictSQL, Params: verdictParams},
+			Inputs: []string{"call", "account", "identifier", "institution", "institution_number", "number_block", "name_match", "name_hint", "script_name", "block_rule"},
+			SQL:    callVerdictSQL, Params: verdictParams},
+		{Table: "registry_proposal", About: "a presented number that is in no registry and was shown in many calls",
+			Inputs: []string{"call_verdict", "institution", "institution_number", "name_match"}, SQL: registryProposalSQL},
 		{Table: "institution_use", About: "one institution and how it was impersonated",
 			Inputs: []string{"call_verdict", "institution"}, SQL: institutionUseSQL},
 		{Table: "calls_by_day", About: "one day, in the case's time zone",

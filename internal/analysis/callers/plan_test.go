@@ -3,43 +3,17 @@ package callers
 import (
 	"database/sql"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/unspoof/unspoof/internal/analysis/step"
-	"github.com/unspoof/unspoof/internal/casefile"
-	"github.com/unspoof/unspoof/internal/store"
-	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // Rung X by the program's plan, and by a list of the case, which takes its place.
 func TestImpossibleByPlan(t *testing.T) {
-	c, err := store.Create(filepath.Join(t.TempDir(), "case"), store.Config{ID: "t", Name: "t", TimeZone: "Europe/London", Created: time.Unix(0, 0)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := duckdb.Open(t.Context(), c, duckdb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	exec := func(query string) {
-		t.Helper()
-		if _, err := e.DB.ExecContext(t.Context(), query); err != nil {
-			t.Fatalf("%s: %v", query, err)
-		}
-	}
-	for _, m := range casefile.Model() {
-		var cols []string
-		for _, col := range append(m.Columns, casefile.RefColumns()...) {
-			cols = append(cols, duckdb.Ident(col.Name)+" "+col.Type)
-		}
-		exec("CREATE TABLE " + m.Name + " (" + strings.Join(cols, ", ") + ")")
-	}
-	exec("CREATE TABLE name_match (presented_name VARCHAR, name_norm VARCHAR, institution_id VARCHAR, alias VARCHAR)")
-	params, err := verdictParams(c)
+	w := newBench(t)
+	e, exec := w.e, w.exec
+	w.build()
+	params, err := verdictParams(w.c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,6 +114,9 @@ func Plans(c *store.Case) ([]Plan, error) {
 		p := Plan{}
 		if f := tables[model.Name]; f != nil {
 			p.SQL, p.Mappings = strings.Join(f.selects, "\nUNION ALL\n"), f.by
+			if model.Name == "institution" {
+				p.SQL = oneInstitution(p.SQL)
+			}
 			for name, version := range f.inputs {
 				m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: version})
 			}
@@ -129,6 +132,19 @@ func Plans(c *store.Case) ([]Plan, error) {
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// oneInstitution makes one row of all that the registry and other lists say of an institution
+// id: the first name, sector and country, a line with aliases before one without, and all
+// names there are as aliases.
+func oneInstitution(lines string) string {
+	return `SELECT institution_id, coalesce(arg_min(name, k), institution_id) AS name, arg_min(sector, k) AS sector, arg_min(country, k) AS country,
+	nullif(concat_ws(';', string_agg(DISTINCT aliases, ';' ORDER BY aliases), CASE WHEN count(DISTINCT name) > 1 THEN string_agg(DISTINCT name, ';' ORDER BY name) END), '') AS aliases,
+	arg_min(ref_source, k) AS ref_source, arg_min(ref_table, k) AS ref_table, arg_min(ref_row, k) AS ref_row, arg_min(ref_offset, k) AS ref_offset
+FROM (SELECT *, (aliases IS NULL, ref_source, ref_row) AS k FROM (` + lines + `))
+WHERE institution_id IS NOT NULL
+GROUP BY institution_id
+ORDER BY institution_id`
 }
 
 // tables are the source tables that are read.
