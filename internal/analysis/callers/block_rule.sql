@@ -1,8 +1,8 @@
 -- Rules by which networks block calls by the number they present, each from its day. A rule
 -- that is conditional asks something that a seized platform's records do not say.
 SELECT * FROM (VALUES
-  ('uk-dno-2019', 'GB', DATE '2019-01-01', 'number', 'The Do-Not-Originate list of Ofcom and UK Finance: numbers that only take calls. Providers that have the list may block calls that present them; not all did. The day is the year''s first: the sources name only the year.',
-    'https://www.which.co.uk/news/article/why-cant-we-stop-scammers-spoofing-phone-numbers'),
+  ('uk-dno-2019', 'GB', DATE '2019-01-01', 'number', 'The Do-Not-Originate list of Ofcom and UK Finance: numbers that only take calls. Providers that have the list may block calls that present them; not all did. The year is known and not the day (it stands at the year''s first); no public page is cited for it: check before relying on it.',
+    NULL),
   ('uk-cli-2023', 'GB', DATE '2023-05-15', 'number', 'Ofcom, General Condition C6.6 as modified, and its guidance on CLI: providers identify and block calls whose number is invalid, not dialable, of other than 10 or 11 digits, of the 09 range, or on the Do-Not-Originate list.',
     'https://transnexus.com/blog/2022/uk-new-spoofing-blocking-rules/'),
   ('uk-abroad-2025', 'GB', DATE '2025-01-29', 'from abroad', 'Ofcom, guidance on CLI of July 2024: a call from abroad that presents a British geographic or non-geographic number is blocked, unless the provider can show that it is a British customer''s.',
@@ -11,9 +11,9 @@ SELECT * FROM (VALUES
     'https://next.ink/152183/spam-telephonique-des-protections-renforcees-sur-les-appels-et-les-sms/'),
   ('fr-mobile-2026', 'FR', DATE '2026-01-01', 'from abroad', 'Arcep, decision of December 2025: a call from abroad that presents a French mobile number which is not authenticated is shown without its number.',
     'https://www.universfreebox.com/article/589013/face-au-fleau-des-arnaques-telephoniques-de-nouvelles-regles-de-larcep-obligent-orange-free-sfr-et-bouygues-a-sortir-lartillerie-lourde'),
-  ('us-shaken-2021', 'US', DATE '2021-06-30', 'not authenticated', 'United States, STIR/SHAKEN (47 CFR 64.6301): providers sign the number of a call on their IP networks. It labels calls; it does not by itself block them.',
+  ('us-shaken-2021', 'US', DATE '2021-06-30', 'not authenticated', 'United States, STIR/SHAKEN: providers sign the number of a call on their IP networks. It labels calls; it does not by itself block them.',
     'https://usservicecenter.com/tired-of-robocalls-on-your-mobile-phone/'),
-  ('us-dno-2026', 'US', DATE '2026-03-25', 'number', 'Federal Communications Commission, FCC 25-15 (90 FR 13416): all domestic voice service providers block calls on a reasonable Do-Not-Originate list.',
+  ('us-dno-2026', 'US', DATE '2026-03-25', 'number', 'Federal Communications Commission, FCC 25-15 (90 FR 13416): all domestic voice service providers block calls on a reasonable Do-Not-Originate list. The day is the notice''s; it delays its amendment of 47 CFR 64.1200(o): check what was in force before relying on it.',
     'https://federalstatelaw.com/federal-register/2025-04811')
 ) AS rule (rule_id, country, from_day, condition, text, source_url)
 ORDER BY country, from_day
