@@ -33,9 +33,8 @@ var (
 	lossTotalSQL string
 
 	// policeAreas says which police force an area of the number plan belongs to: the force of the
-	// town or district that names it. Forces and their areas: Police Act 1996, Schedule 1 (England
-	// and Wales); Police and Fire Reform (Scotland) Act 2012; Police (Northern Ireland) Act 2000.
-	// The area of a town was looked up by hand. London is the Metropolitan Police's, the City's
+	// town or district that names it. Written from general knowledge and not compared with an
+	// official list of forces and places: a unit checks it before it relies on it. London is the Metropolitan Police's, the City's
 	// own force is not told apart. Areas that lie in two forces (Lea Valley) are left out.
 	//
 	//go:embed police_area.csv
