@@ -85,4 +85,7 @@ func TestAccountOfEveryByte(t *testing.T) {
 	if sum != account["found"] || rows != account["rows_in"] {
 		t.Errorf("outcomes add up to %v, rows to %v: %v", sum, rows, account)
 	}
+	if e := unspoof(t, "verify", "--case", dir, "--all"); e.code != exitDone {
+		t.Error(e)
+	}
 }

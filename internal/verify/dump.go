@@ -19,6 +19,7 @@ const (
 	formQuoted              // text
 	formLiteral             // 0xHEX, X'HEX', b'101': bytes
 	formExpr                // anything else: no value, only text
+	formSkip                // a value this checker does not read: not compared
 )
 
 // cell is one value of a row.

@@ -15,6 +15,7 @@ import (
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/dump/delimited"
+	"github.com/unspoof/unspoof/internal/intake/dump/jsonl"
 	"github.com/unspoof/unspoof/internal/intake/dump/mysqldump"
 	"github.com/unspoof/unspoof/internal/intake/sourcetable"
 	"github.com/unspoof/unspoof/internal/ledger"
@@ -58,9 +59,12 @@ func TestWritersCase(t *testing.T) {
 		record("seal", "source:"+string(id), map[string]any{"size": len(content), "format": format})
 		w := sourcetable.NewWriter(c, 1)
 		defer w.Discard()
-		if format == "csv" {
+		switch format {
+		case "json":
+			ok(jsonl.Read(ctx, bytes.NewReader(content), "objects", w, jsonl.Options{}))
+		case "csv":
 			ok(delimited.Read(ctx, bytes.NewReader(content), dump.Sink(w), delimited.Options{Table: "list"}))
-		} else {
+		default:
 			ok(mysqldump.Read(ctx, bytes.NewReader(content), dump.Sink(w), mysqldump.Options{Segment: 64 << 10}))
 		}
 		totals, err := w.Publish(ctx, id, format, "1", func(ctx context.Context, m store.Manifest, manifestSum string) error {
@@ -84,6 +88,14 @@ func TestWritersCase(t *testing.T) {
 		}
 	}
 	add("list.csv", "csv", []byte("a,b,ref_row\n1,\"x \"\"y\"\"\nz\",3\n\n4,5\n\xff,,\n\"6\",7,8\n"))
+	add("lines.json", "json", []byte("\xef\xbb\xbf"+`{"_id":{"$oid":"5f"},"a":1,"b":"x \"\u00e9\ud83d\ude00\n","c":{"d":[1,"}"]},"e":1.50,"ref_row":true}
+{"a":null,"b":"\ud800","c":[],"e":-3,"f":1e5, "at": {"$date":"2022-07-01T10:00:00Z"}, "n":{"$numberLong":"9007199254740993"}}
+{"a":2,"b":"`+"\xff"+`","b":"again","":"empty", "big":123456789012345678901234567890}
+not an object
+{"a":3,"b":"cut
+{"f":2.5}
+`))
+	add("array.json", "json", []byte("[\n {\"a\": \"\", \"b\": false},\n {\"b\": 7, \"a\": \"\\\\\"}\n]\n"))
 	checkpoint, err := log.Checkpoint(ctx)
 	ok(err)
 

@@ -49,9 +49,12 @@ func (r *run) scanSource(c *Check, src *source, tables []*sourceTable, only map[
 	}
 	defer f.Close()
 	in := newInput(&progressReader{r: r, from: f, total: src.size}, 0)
-	if src.record.Format == "csv" {
+	switch src.record.Format {
+	case "csv":
 		err = s.csv(in, damage)
-	} else {
+	case "json":
+		err = s.json(in, damage)
+	default:
 		d := &dumpScanner{in: in, damage: slices.DeleteFunc(damage, func(s stretch) bool { return s.length == 0 }), row: s.row, passed: s.damaged}
 		err = d.scan(r.ctx)
 	}
@@ -240,6 +243,57 @@ func (s *scanner) csv(in *input, damage []stretch) error {
 			continue
 		}
 		if err := s.compare(t, ordinal, offset, s.cells, "", nil); err != nil {
+			return err
+		}
+	}
+}
+
+// json reads a file of JSON objects: one a line, in an array, or behind one another.
+func (s *scanner) json(in *input, damage []stretch) error {
+	if len(s.tables) == 0 {
+		return nil
+	}
+	var t *sourceTable
+	for _, only := range s.tables {
+		t = only
+	}
+	if in.at(0) == 0xEF && in.at(1) == 0xBB && in.at(2) == 0xBF {
+		in.skip(3)
+	}
+	for {
+		for len(damage) > 0 && damage[0].offset <= in.offset() {
+			d := damage[0]
+			damage = damage[1:]
+			if end := d.offset + d.length; end > in.offset() {
+				in.skipTo(end)
+				s.damaged(d, false)
+			}
+		}
+		if !in.has(0) {
+			return in.failed()
+		}
+		if c := in.at(0); isSpace(c) || c == ',' || c == '[' || c == ']' { // between objects
+			in.skip(1)
+			continue
+		}
+		offset := in.offset()
+		text, err := readObject(in)
+		if err != nil {
+			return &casefile.Problem{Where: t.where(s.next[t.SourceTable], offset), Err: err}
+		}
+		ordinal := s.count(t.SourceTable, 1)
+		if s.only != nil && !s.only[offset] {
+			continue
+		}
+		names, cells, err := splitObject(text)
+		if err == nil {
+			cells, err = t.arrange(cells, names, nil)
+		}
+		if err != nil {
+			s.c.fail("sources/"+string(s.src.id), t.where(ordinal, offset), "%v, and the case records no damage there", err)
+			continue
+		}
+		if err := s.compare(t, ordinal, offset, cells, "", map[string]bool{}); err != nil {
 			return err
 		}
 	}

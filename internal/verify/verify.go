@@ -3,7 +3,7 @@
 // row still says what the sealed file says. It shares no code with the packages that write a
 // case (store, intake, ledger): it knows the formats from docs/formats only, reads SQLite and
 // the Merkle log by its own code, reads Parquet with DuckDB where source tables are written
-// by another library, and reads dumps and CSV with its own small readers.
+// by another library, and reads dumps, CSV and JSON with its own small readers.
 //
 // It changes nothing and trusts nothing. A folder may have been prepared by an adversary:
 // links are refused, sizes are bounded, unreadable things become problems of the report and
@@ -18,7 +18,7 @@
 //
 // Reading order: verify.go (the run and its report), folder.go (hostile files), sources.go,
 // merkle.go and ledger.go (the log), tables.go (manifests), rows.go, scan.go (tables against
-// sealed files), dump.go, delimited.go and value.go (the readers), refs.go (references).
+// sealed files), dump.go, delimited.go, json.go and value.go (the readers), refs.go (references).
 package verify
 
 import (
