@@ -99,7 +99,7 @@ type group struct {
 func commands() []group {
 	return []group{
 		{"case", "From file to findings:", []*cobra.Command{initCmd(), addCmd(), mapCmd(), snapshotsCmd(), buildCmd()}},
-		{"answers", "Answers:", []*cobra.Command{figuresCmd(), suspectsCmd(), victimsCmd(), institutionsCmd(), callsCmd(), campaignsCmd(), reportsCmd(), showCmd(), statusCmd(), serveCmd()}},
+		{"answers", "Answers:", []*cobra.Command{figuresCmd(), suspectsCmd(), victimsCmd(), institutionsCmd(), callsCmd(), campaignsCmd(), reportsCmd(), registryCmd(), showCmd(), statusCmd(), serveCmd()}},
 		{"evidence", "Evidence:", []*cobra.Command{exportCmd(), briefingCmd(), verifyCmd(), ledgerCmd()}},
 		{"try", "Trying it out:", []*cobra.Command{demoCmd(), synthCmd()}},
 	}

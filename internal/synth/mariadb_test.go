@@ -49,7 +49,7 @@ func sameSpending(t *testing.T, server *mariadbtest.Server, out string) {
 		t.Fatal(err)
 	}
 	for _, r := range list[1:] {
-		if r[1] == "GBP" {
+		if r[0] == "BTC" && r[1] == "GBP" {
 			fmt.Fprintf(&load, "INSERT INTO rate_gbp VALUES ('%s', %s);", r[2], strings.Replace(r[3], ".", "", 1))
 		}
 	}

@@ -6,7 +6,7 @@
 // names.go), script_name (recorded texts that name one; texts.go), block_rule (rules by which
 // networks block calls), call_verdict (one grade a call; call_verdict.sql), registry_proposal
 // (numbers shown often that are in no registry), institution_use and calls_by_day (what the
-// verdicts add up to). starter.csv is a registry to begin with.
+// verdicts add up to). [Starter] is a registry to begin with.
 package callers
 
 import (
@@ -20,6 +20,8 @@ import (
 )
 
 var (
+	//go:embed starter.csv
+	starter []byte
 	//go:embed registry_remark.sql
 	registryRemarkSQL string
 	//go:embed name_match.sql
@@ -43,6 +45,11 @@ var (
 // LadderVersion names the evidence ladder; a verdict's rule_version is it and the version of
 // the registry.
 const LadderVersion = "ladder-3"
+
+// Starter is a registry to begin with, as the CSV of list registry: institutions' own published
+// numbers, with a public source for each line. Sources were read in stored copies, which may be
+// older than the day given.
+func Starter() []byte { return starter }
 
 // Steps lists the steps in order.
 func Steps() []step.Step {
