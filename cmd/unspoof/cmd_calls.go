@@ -17,7 +17,7 @@ import (
 
 // callColumns are the columns of `calls`, documented in docs/formats/calls.md.
 const callColumns = `call_id, account_id, started_at, presented_raw, presented_e164, presented_name, called_raw, called_e164, called_country, outcome, talk_s,
-	grade, institution_id, rule, reasons, rule_version, row_reference`
+	grade, institution_id, rule, reasons, rule_version, contradictions, resembles, would_block, might_block, rules_then, row_reference`
 
 func callsCmd() *cobra.Command {
 	cmd := &cobra.Command{
@@ -103,7 +103,7 @@ E.164 with or without the plus sign; times are dates or RFC 3339 times, --to exc
 		}
 		query := `SELECT ` + callColumns + ` FROM (
 			SELECT v.call_id, v.account_id, v.started_at, c.presented_raw, v.presented_e164, v.presented_name, c.called_raw, v.called_e164, v.called_country,
-				v.outcome, v.talk_s, v.grade, v.institution_id, v.rule, v.reasons, v.rule_version,
+				v.outcome, v.talk_s, v.grade, v.institution_id, v.rule, v.reasons, v.rule_version, v.contradictions, v.resembles, v.would_block, v.might_block, v.rules_then,
 				v.ref_source || ':' || v.ref_table || ':' || v.ref_row || '@' || v.ref_offset AS row_reference
 			FROM call_verdict v JOIN call c USING (call_id)
 			WHERE ` + strings.Join(where, " AND ") + `)

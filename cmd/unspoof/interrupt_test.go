@@ -18,7 +18,7 @@ func TestInterrupt(t *testing.T) {
 	if testing.Short() {
 		t.Skip("several runs of the whole job")
 	}
-	s := seizure(t, 0.01, 1)
+	s := seizure(t, 0.004, 1)
 	clean := newCase(t)
 	var took []time.Duration
 	commands := job(clean, s, lists)

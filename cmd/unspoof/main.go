@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	duck "github.com/duckdb/duckdb-go/v2"
 	"github.com/spf13/cobra"
 )
 
@@ -31,7 +32,8 @@ func run() int {
 		return exitDone
 	}
 	if !errors.Is(err, errDamage) {
-		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		var engine *duck.Error // the SQL engine has its own word for it
+		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.As(err, &engine) && engine.Type == duck.ErrorTypeInterrupt) {
 			err = &coded{exitInterrupted, errors.New("stopped; the same command continues")}
 		}
 		fmt.Fprintln(os.Stderr, "unspoof:", err)

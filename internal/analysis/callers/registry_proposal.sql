@@ -3,7 +3,7 @@
 WITH used AS (
   SELECT presented_e164 AS number, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered, count(DISTINCT account_id) AS accounts,
     count(DISTINCT called_e164) AS called_numbers, min(started_at) AS first_at, max(started_at) AS last_at,
-    count(*) FILTER (WHERE rule = 'own number') AS own_calls, any_value(resembles) AS resembles,
+    count(*) FILTER (WHERE rule = 'own number') AS own_calls, min(resembles) AS resembles,
     arg_min(ref_source, (started_at, call_id)) AS ref_source, arg_min(ref_table, (started_at, call_id)) AS ref_table,
     arg_min(ref_row, (started_at, call_id)) AS ref_row, arg_min(ref_offset, (started_at, call_id)) AS ref_offset
   FROM call_verdict v
@@ -20,7 +20,7 @@ shown AS (
   FROM (SELECT *, row_number() OVER (PARTITION BY number ORDER BY n DESC, presented_name) AS place FROM names) GROUP BY number
 ),
 near AS ( -- the nearest registered number below, of the same ten thousand
-  SELECT u.number, arg_max(i.name || ' (' || n.number_from || ')', n.number_from) AS neighbour
+  SELECT u.number, arg_max(i.name || ' (' || n.number_from || ')', (n.number_from, i.institution_id)) AS neighbour
   FROM used u JOIN institution_number n ON n.number_from // 10000 = u.number // 10000 AND n.number_from <= u.number
   JOIN institution i USING (institution_id) GROUP BY u.number
 ),

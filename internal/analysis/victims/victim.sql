@@ -32,7 +32,7 @@ n AS (
     min(started_at) AS first_at, max(started_at) AS last_at,
     count(DISTINCT account_id) AS accounts,
     string_agg(DISTINCT institution_id, ', ' ORDER BY institution_id) FILTER (WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C')) AS institutions,
-    min(CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'X' THEN 5 WHEN 'W' THEN 6 ELSE 7 END) FILTER (WHERE outcome = 'answered') AS best
+    min(CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'D' THEN 5 WHEN 'X' THEN 6 WHEN 'E' THEN 7 WHEN 'W' THEN 8 ELSE 9 END) FILTER (WHERE outcome = 'answered') AS best
   FROM c GROUP BY called_e164 HAVING answered > 0
 ),
 -- Why a number is not one to warn.
@@ -88,7 +88,7 @@ summed AS (
   FROM p
 )
 SELECT called_e164, country, calls, answered, long_calls, talk_s, first_at, last_at, accounts, coalesce(institutions, '') AS institutions,
-  CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' WHEN 4 THEN 'C' WHEN 5 THEN 'X' WHEN 6 THEN 'W' ELSE 'U' END AS best_grade,
+  CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' WHEN 4 THEN 'C' WHEN 5 THEN 'D' WHEN 6 THEN 'X' WHEN 7 THEN 'E' WHEN 8 THEN 'W' ELSE 'U' END AS best_grade,
   long_calls > 1 AS repeat, linked_reports, linked_loss_minor, points,
   'longest call ' || longest || ' s: ' || p_talk
     || CASE WHEN p_repeat > 0 THEN '; ' || long_calls || ' long calls: ' || p_repeat ELSE '' END
