@@ -39,7 +39,7 @@ func figuresCmd() *cobra.Command {
 	dir := caseFlag(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	limit := cmd.Flags().Int("limit", 0, "print at most this many (0: all)")
-	published := cmd.Flags().Bool("published", false, "print beside them what was published of the reference case")
+	published := cmd.Flags().Bool("published", false, "print those of which something was published of the reference case, and that beside them")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx := cmd.Context()
 		w, err := openCase(ctx, *dir, false)
@@ -110,27 +110,31 @@ func readFigures(ctx context.Context, w *workspace) ([]figure, error) {
 	return list, rows.Err()
 }
 
-// printFigures prints a table; scale is what the published values are multiplied by, 0 to
-// leave them out.
+// printFigures prints a table. With a scale it prints only figures that were published, and
+// the published values times the scale beside them.
 func printFigures(out io.Writer, list []figure, scale float64) {
+	left := 0
 	for _, f := range list {
+		if scale != 0 && f.Published == nil {
+			left++
+			continue
+		}
 		period := "whole case"
 		if f.From != nil && f.To != nil {
 			period = *f.From + " .. " + *f.To
 		}
 		fmt.Fprintf(out, "%-34s %18s %-12s", f.Title, amount(f.Value, f.Unit), f.Unit)
 		if scale != 0 {
-			published := ""
-			if f.Published != nil {
-				value := *f.Published * scale
-				if f.Unit == "%" || strings.Contains(f.Unit, "/") && f.Unit != "calls/min" { // a ratio is the same at every scale
-					value = *f.Published
-				}
-				published = amount(value, f.Unit) + " (" + f.PublishedBy + ")"
+			value := *f.Published * scale
+			if f.Unit == "%" || strings.Contains(f.Unit, "/") && f.Unit != "calls/min" { // a ratio is the same at every scale
+				value = *f.Published
 			}
-			fmt.Fprintf(out, " published %-30s", published)
+			fmt.Fprintf(out, " published %-30s", amount(value, f.Unit)+" ("+f.PublishedBy+")")
 		}
 		fmt.Fprintf(out, " %s\n", period)
+	}
+	if left > 0 {
+		fmt.Fprintf(out, "and %d more, of which nothing was published: `unspoof figures`\n", left)
 	}
 }
 
