@@ -278,8 +278,8 @@ func TestUnfinishedSourceIsNotMapped(t *testing.T) {
 	noLeftovers(t, dir)
 }
 
-// A finished version of a table that never came to its ledger entry is nobody's, and the next
-// command that writes removes it; one that was published and has been replaced stays, because
+// A finished version of a table that never came to its ledger entry is nobody's, and so is a
+// file that was never whole: the next command that writes removes both; a version that was published and has been replaced stays, because
 // exhibits name it.
 func TestUnrecordedVersionIsRemoved(t *testing.T) {
 	s := seizure(t, 0.0005, 1)
@@ -301,6 +301,11 @@ func TestUnrecordedVersionIsRemoved(t *testing.T) {
 	}
 	if err := os.WriteFile(manifest, bytes.Replace(text, []byte(filepath.Base(filepath.Dir(published[0]))), []byte(filepath.Base(orphan)), 1), 0o640); err != nil {
 		t.Fatal(err)
+	}
+	for _, folder := range []string{"", "mappings", "policies", "tables/rate"} {
+		if err := os.WriteFile(filepath.Join(dir, folder, ".write-123"), []byte("half a fi"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	done(t, "map", "--case", dir)
 	noLeftovers(t, dir)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,10 +121,21 @@ type Recorded struct {
 	Versions map[string]bool // every version it ever published
 }
 
-// Recover puts the tables folder in order after a crash; call it with the case locked. A
-// version that was recorded but not yet served is served; stages, and finished versions that
-// were never recorded, are removed. It says what it did.
+// Recover puts the case's folder in order after a crash; call it with the case locked. A
+// version that was recorded but not yet served is served; stages, finished versions that were
+// never recorded, and what WriteFile had not finished, are removed. It says what it did.
 func (c *Case) Recover(recorded func(table string) Recorded) (did []string, err error) {
+	for _, pattern := range []string{unfinished, "*/" + unfinished, "tables/*/" + unfinished} {
+		names, err := fs.Glob(os.DirFS(c.Dir), pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if err := os.Remove(filepath.Join(c.Dir, name)); err != nil {
+				return nil, err
+			}
+		}
+	}
 	tables, err := os.ReadDir(filepath.Join(c.Dir, "tables"))
 	if err != nil {
 		return nil, err
@@ -168,10 +180,6 @@ func (c *Case) recoverTable(table string, recorded Recorded) (did []string, err 
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
 		switch {
-		case strings.HasPrefix(e.Name(), ".write-"):
-			if err := os.RemoveAll(path); err != nil {
-				return did, err
-			}
 		case e.IsDir() && !recorded.Versions[e.Name()]:
 			if err := os.RemoveAll(path); err != nil {
 				return did, err

@@ -119,11 +119,14 @@ func (c *Case) Lock() (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
+// unfinished is the name of a file that WriteFile is writing; Recover removes what a crash left.
+const unfinished = ".write-*"
+
 // WriteFile writes a file so that after a crash either the old or the new content is there,
 // whole.
 func WriteFile(path string, content []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".write-*")
+	f, err := os.CreateTemp(dir, unfinished)
 	if err != nil {
 		return err
 	}
