@@ -44,6 +44,10 @@ func asks(k *desktest.Case) map[string]func(context.Context, desk.Person) error 
 		},
 		"row":    func(ctx context.Context, p desk.Person) error { _, err := d.Row(ctx, p, k.Ref()); return err },
 		"tables": func(ctx context.Context, p desk.Person) error { _, err := d.Tables(ctx, p); return err },
+		"snapshots": func(ctx context.Context, p desk.Person) error {
+			_, err := d.Snapshots(ctx, p, k.Ref().Table, "", 1)
+			return err
+		},
 		"table":  func(ctx context.Context, p desk.Person) error { _, err := d.Table(ctx, p, "victim"); return err },
 		"ledger": func(ctx context.Context, p desk.Person) error { _, err := d.Ledger(ctx, p, 1); return err },
 		"search": func(ctx context.Context, p desk.Person) error { _, err := d.Search(ctx, p, "smith", 1); return err },

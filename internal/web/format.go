@@ -50,19 +50,20 @@ func functions(zone *time.Location) template.FuncMap {
 		"counted": func() []casefile.Grade {
 			return slices.DeleteFunc(casefile.Grades(), func(g casefile.Grade) bool { return !g.Impersonates() })
 		},
-		"accountURL": func(id string) string { return "/account?id=" + url.QueryEscape(id) },
-		"callURL":    func(id string) string { return "/call?id=" + url.QueryEscape(id) },
-		"numberURL":  func(n casefile.E164) string { return "/number?n=" + strconv.FormatInt(int64(n), 10) },
-		"instURL":    func(id string) string { return "/institution?id=" + url.QueryEscape(id) },
-		"rowURL":     func(r casefile.RowRef) string { return "/row?ref=" + url.QueryEscape(r.String()) },
-		"tableURL":   func(name string) string { return "/table?name=" + url.QueryEscape(name) },
-		"figureURL":  func(name string) string { return "/figure?name=" + url.QueryEscape(name) },
-		"searchURL":  func(term string) string { return "/search?q=" + url.QueryEscape(term) },
-		"policyURL":  func(name string) string { return "/suspects?policy=" + url.QueryEscape(name) },
-		"hitURL":     hitURL,
-		"pager":      func(p desk.Page, base, param string) pager { return pager{p, base, param} },
-		"e164":       func(n int64) string { return casefile.E164(n).String() },
-		"short":      func(s string) string { return s[:min(12, len(s))] },
+		"accountURL":   func(id string) string { return "/account?id=" + url.QueryEscape(id) },
+		"callURL":      func(id string) string { return "/call?id=" + url.QueryEscape(id) },
+		"numberURL":    func(n casefile.E164) string { return "/number?n=" + strconv.FormatInt(int64(n), 10) },
+		"instURL":      func(id string) string { return "/institution?id=" + url.QueryEscape(id) },
+		"rowURL":       func(r casefile.RowRef) string { return "/row?ref=" + url.QueryEscape(r.String()) },
+		"tableURL":     func(name string) string { return "/table?name=" + url.QueryEscape(name) },
+		"figureURL":    func(name string) string { return "/figure?name=" + url.QueryEscape(name) },
+		"searchURL":    func(term string) string { return "/search?q=" + url.QueryEscape(term) },
+		"policyURL":    func(name string) string { return "/suspects?policy=" + url.QueryEscape(name) },
+		"snapshotsURL": snapshotsURL,
+		"hitURL":       hitURL,
+		"pager":        func(p desk.Page, base, param string) pager { return pager{p, base, param} },
+		"e164":         func(n int64) string { return casefile.E164(n).String() },
+		"short":        func(s string) string { return s[:min(12, len(s))] },
 	}
 }
 

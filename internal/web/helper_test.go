@@ -42,6 +42,7 @@ func (s *site) addresses() map[string]string {
 		"/row":               "/row?ref=" + url.QueryEscape(s.Ref().String()),
 		"/tables":            "/tables",
 		"/table":             "/table?name=call_verdict",
+		"/snapshots":         "/snapshots?table=" + url.QueryEscape(s.Ref().Table),
 		"/ledger":            "/ledger",
 		"/search":            "/search?q=smith",
 		"/data/calls-by-day": "/data/calls-by-day",

@@ -73,6 +73,7 @@ func routes() []route {
 		{"GET", "/row", (*server).row, nil},
 		{"GET", "/tables", (*server).tables, nil},
 		{"GET", "/table", (*server).table, nil},
+		{"GET", "/snapshots", (*server).snapshots, nil},
 		{"GET", "/ledger", (*server).ledger, nil},
 		{"GET", "/search", (*server).search, nil},
 		{"GET", "/method", (*server).method, nil},

@@ -39,6 +39,9 @@ func (k *Case) tables() []table {
 		{"institution", store.KindCase, `SELECT CASE i WHEN 0 THEN {barclays} ELSE 'bank' || i || {} END AS institution_id, CASE i WHEN 0 THEN {Barclays} ELSE 'Bank ' || i || {} END AS name, {bank} AS sector, {GB} AS country, {barclays} AS aliases, REF FROM range(60) r(i)`},
 		{"institution_number", store.KindCase, `SELECT {barclays} AS institution_id, 443457345345 AS number_from, 443457345345 + i AS number_to, i = 0 AS inbound_only,
 			NULL::DATE AS valid_from, DATE '2030-01-01' AS valid_to, {https://example.org} AS source_url, DATE '2022-01-01' AS seen_on, REF FROM range(2) r(i)`},
+		{"snapshot_change", store.KindFinding, `SELECT {series} AS series, {pkg_cdr} AS source_table, 2::BIGINT AS snapshot_no, NULL::VARCHAR AS snapshot_before, {later} AS snapshot_after,
+			{vanished} AS change, {id=1} AS key, {["note"]} AS columns, ref_source AS before_ref_source, ref_table AS before_ref_table, ref_row AS before_ref_row, ref_offset AS before_ref_offset,
+			NULL::VARCHAR AS after_ref_source, NULL::VARCHAR AS after_ref_table, NULL::BIGINT AS after_ref_row, NULL::BIGINT AS after_ref_offset FROM (SELECT REF FROM range(1) r(i))`},
 		{"call_verdict", store.KindFinding, `SELECT call_id, account_id, started_at, called_e164, called_country, outcome, talk_s, false AS staff,
 			(['A*', 'A', 'B', 'C', 'X', 'W', 'U'])[1 + CAST(i AS INTEGER) % 7] AS grade, CASE WHEN i % 7 < 4 THEN {barclays} END AS institution_id, {exact-number} AS rule,
 			{equals +443457345345} AS reasons, {v1} AS rule_version, presented_e164, presented_name, ref_source, ref_table, ref_row, ref_offset
