@@ -39,11 +39,11 @@ a figure and leads to its definition; groups of fewer than five are not shown (d
 		if err != nil {
 			return err
 		}
-		files, err := exhibit.WriteBriefing(ctx, w.Case, e, w.hand, *lang, *out)
+		m, err := exhibit.WriteBriefing(ctx, w.Case, e, w.hand, w.key.Public, "unspoof "+version(), *lang, *out)
 		if err != nil {
 			return err
 		}
-		for _, f := range files {
+		for _, f := range m.Files {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", f.SHA256, f.Name)
 		}
 		return w.sign(ctx)

@@ -6,11 +6,9 @@ import (
 	"database/sql"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"html/template"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -62,8 +60,9 @@ type Bar struct {
 // Height is the chart's height in its own units.
 func (c Chart) Height() int { return 24 * len(c.Bars) }
 
-// smallGroup is the size below which a count of people, accounts or numbers is not published.
-const smallGroup = 5
+// shown is a figure's value, or null where it is a small group: a count of fewer than five
+// accounts, numbers, reports or calls is not published.
+const shown = "CASE WHEN value > 0 AND value < 5 AND unit IN ('accounts', 'numbers', 'reports', 'calls') THEN NULL ELSE value END"
 
 //go:embed briefing
 var briefingFiles embed.FS
@@ -92,65 +91,60 @@ var briefingSections = []struct {
 	{"losses", []string{"reports", "reported_loss_gbp", "reported_loss_all_gbp", "reported_loss_linked_gbp", "mean_loss_gbp", "reports_per_100_numbers"}, nil},
 }
 
-// WriteBriefing writes briefing.LANG.html and .md into the folder out, which must not exist. The
-// ledger entry is written before the folder appears.
-func WriteBriefing(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, lang, out string) ([]File, error) {
+// WriteBriefing writes briefing.LANG.html and .md, and the figures in them as CSV, into the folder
+// out, which must not exist. The ledger entry is written before the folder appears.
+func WriteBriefing(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, publicKey, program, lang, out string) (Manifest, error) {
 	if briefingText[lang] == nil {
-		return nil, fmt.Errorf("a briefing is in en or fr, not %q", lang)
+		return Manifest{}, fmt.Errorf("a briefing is in en or fr, not %q", lang)
 	}
-	if _, err := os.Lstat(out); !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is there already", out)
-	}
-	table, err := c.Table("figure")
-	if err != nil {
-		return nil, fmt.Errorf("%w: run `unspoof build`", err)
-	}
-	b, err := readBriefing(ctx, c, e, lang)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(filepath.Clean(out)), 0o750); err != nil {
-		return nil, err
-	}
-	temp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(out)), ".briefing-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(temp)
-	var page, plain strings.Builder
-	t, err := template.ParseFS(briefingFiles, "briefing/briefing.html")
-	if err != nil {
-		return nil, err
-	}
-	if err := t.Execute(&page, b); err != nil {
-		return nil, err
-	}
-	b.markdown(&plain)
-	var files []File
-	hashes := map[string]any{"lang": lang, "figure": table.Version}
-	for _, f := range []struct{ kind, text string }{{"html", page.String()}, {"md", plain.String()}} {
-		name := "briefing." + lang + "." + f.kind
-		if err := store.WriteFile(filepath.Join(temp, name), []byte(f.text), 0o640); err != nil {
-			return nil, err
+	m := Manifest{Kind: "briefing", Lang: lang, Program: program, VerifierKey: publicKey}
+	err := m.write(ctx, c, hand, []string{"figure"}, out, func(dir string) error {
+		b, err := readBriefing(ctx, c, e, lang)
+		if err != nil {
+			return err
 		}
-		sum := sha256.Sum256([]byte(f.text))
-		files = append(files, File{Name: name, Size: int64(len(f.text)), SHA256: hex.EncodeToString(sum[:])})
-		hashes[f.kind+"_sha256"] = hex.EncodeToString(sum[:])
-	}
-	if err := hand.Record(ctx, "export", "briefing", hashes); err != nil {
-		return nil, fmt.Errorf("nothing is written, the ledger entry could not be: %w", err)
-	}
-	if err := os.Chmod(temp, 0o750); err != nil {
-		return nil, err
-	}
-	return files, os.Rename(temp, out)
+		var page, plain strings.Builder
+		t, err := template.ParseFS(briefingFiles, "briefing/briefing.html")
+		if err != nil {
+			return err
+		}
+		if err := t.Execute(&page, b); err != nil {
+			return err
+		}
+		b.markdown(&plain)
+		if m.Rows, m.Files, err = writeCSV(ctx, e, b.figuresSQL(), dir, "figures"); err != nil {
+			return err
+		}
+		for _, f := range []struct{ kind, note, text string }{{"html", "the briefing", page.String()}, {"md", "the briefing", plain.String()}} {
+			name := "briefing." + lang + "." + f.kind
+			if err := store.WriteFile(filepath.Join(dir, name), []byte(f.text), 0o640); err != nil {
+				return err
+			}
+			sum := sha256.Sum256([]byte(f.text))
+			m.Files = append(m.Files, File{name, int64(len(f.text)), hex.EncodeToString(sum[:]), f.note})
+		}
+		return nil
+	})
+	return m, err
 }
+
+// figuresSQL gives the briefing's figures, in its order, with what it says of each.
+func (b *Briefing) figuresSQL() string {
+	names := make([]string, len(b.Figures))
+	for i, f := range b.Figures {
+		names[i] = duckdb.Literal(f.Name)
+	}
+	return fmt.Sprintf(`SELECT name, title%[1]s AS title, CAST(period_from AS VARCHAR) AS period_from, CAST(period_to AS VARCHAR) AS period_to, %[2]s AS value, unit, definition%[1]s AS definition
+FROM figure JOIN (SELECT unnest([%[3]s]::VARCHAR[]) AS name, generate_subscripts([%[3]s]::VARCHAR[], 1) AS place) USING (name) ORDER BY place`, suffix[b.Lang], shown, strings.Join(names, ", "))
+}
+
+// suffix is what the columns of figure that are in a language end in.
+var suffix = map[string]string{"en": "", "fr": "_fr"}
 
 // readBriefing arranges the case's figures.
 func readBriefing(ctx context.Context, c *store.Case, e *duckdb.Engine, lang string) (*Briefing, error) {
 	b := &Briefing{Lang: lang, Case: c.Config.Name, Text: briefingText[lang], Made: day(time.Now().UTC().Format(time.DateOnly), lang)}
-	suffix := map[string]string{"en": "", "fr": "_fr"}[lang]
-	rows, err := e.DB.QueryContext(ctx, fmt.Sprintf("SELECT name, title%[1]s, definition%[1]s, CAST(period_from AS VARCHAR), CAST(period_to AS VARCHAR), value, unit, key FROM figure", suffix))
+	rows, err := e.DB.QueryContext(ctx, fmt.Sprintf("SELECT name, title%[1]s, definition%[1]s, CAST(period_from AS VARCHAR), CAST(period_to AS VARCHAR), value, unit, key, %[2]s IS NULL FROM figure", suffix[lang], shown))
 	if err != nil {
 		return nil, err
 	}
@@ -160,14 +154,15 @@ func readBriefing(ctx context.Context, c *store.Case, e *duckdb.Engine, lang str
 		var s Statement
 		var from, to sql.NullString
 		var unit string
-		if err := rows.Scan(&s.Name, &s.Title, &s.Definition, &from, &to, &s.number, &unit, &s.key); err != nil {
+		var few bool
+		if err := rows.Scan(&s.Name, &s.Title, &s.Definition, &from, &to, &s.number, &unit, &s.key, &few); err != nil {
 			return nil, err
 		}
 		s.Exact, s.Value, s.Period = strconv.FormatFloat(s.number, 'f', -1, 64), written(s.number, unit, lang), b.Text["whole"]
 		if from.Valid && to.Valid {
 			s.Period = day(from.String, lang) + " – " + day(to.String, lang)
 		}
-		if s.number < smallGroup && s.number > 0 && strings.Contains(" accounts numbers reports calls ", " "+unit+" ") {
+		if few {
 			s.Value, s.Exact = b.Text["few"], ""
 		}
 		kind, _, _ := strings.Cut(s.Name, ".")

@@ -1,6 +1,8 @@
-// Package exhibit writes what leaves a case: suspects, victims or one batch of them as CSV, with a
-// manifest that lets whoever receives it check where every number came from: the versions of the
-// tables, the hashes of the sources, the policy, and the ledger's signed checkpoint.
+// Package exhibit writes what leaves a case: suspects, victims or one batch of them as CSV, and the
+// public briefing, each with a manifest that lets whoever receives it check where every number came
+// from: the versions of the tables, the hashes of the sources, and the ledger's signed checkpoint.
+// The format is docs/formats/exhibit.md; package verify recomputes an exhibit from the versions that
+// its manifest names, with code of its own.
 //
 // Each table is written twice. NAME.exact.csv holds every value byte for byte (RFC 4180) and
 // is the exhibit; NAME.csv is a viewing copy in which a spreadsheet program cannot take a
@@ -20,6 +22,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,15 +65,17 @@ type Manifest struct {
 	Exhibit     string               `json:"exhibit"` // its id: the time and the kind
 	Kind        string               `json:"kind"`
 	Batch       string               `json:"batch,omitempty"` // of contact_batch, when it is one batch of victims
+	Lang        string               `json:"lang,omitempty"`  // of a briefing
 	Case        string               `json:"case"`
-	Reference   string               `json:"reference"`
-	MadeBy      string               `json:"made_by"`
+	Reference   string               `json:"reference,omitempty"` // not of a briefing, which is public; nor is made_by
+	MadeBy      string               `json:"made_by,omitempty"`
 	MadeAt      time.Time            `json:"made_at"`
 	Program     string               `json:"program"`
 	Rows        int64                `json:"rows"`
 	Files       []File               `json:"files"`
-	Tables      []store.TableVersion `json:"tables"`       // read for it, and all they were computed from
-	Sources     []Source             `json:"sources"`      // every sealed source of the case
+	Read        []store.TableVersion `json:"read"`         // the tables it was computed from
+	Tables      []store.TableVersion `json:"tables"`       // those, and all that they were computed from
+	Sources     []Source             `json:"sources"`      // every sealed source of the case; of a briefing hash and size alone
 	Checkpoint  string               `json:"checkpoint"`   // signed note (C2SP) of the ledger before this export
 	VerifierKey string               `json:"verifier_key"` // checks the checkpoint's signature
 }
@@ -86,7 +91,7 @@ type File struct {
 // Source is one sealed source.
 type Source struct {
 	SHA256  string `json:"sha256"`
-	Name    string `json:"name"`
+	Name    string `json:"name,omitempty"`
 	Size    int64  `json:"size"`
 	Exhibit string `json:"exhibit,omitempty"`
 }
@@ -108,64 +113,79 @@ func Export(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Ha
 		}
 		k.sql = "SELECT * FROM (" + k.sql + ") WHERE batch_id = " + duckdb.Literal(batch) + " ORDER BY " + victimsOrder
 	}
+	m := Manifest{Kind: what, Batch: batch, Reference: c.Config.Reference, MadeBy: hand.Actor, Program: program, VerifierKey: publicKey}
+	err := m.write(ctx, c, hand, k.tables, out, func(dir string) (err error) {
+		if m.Rows, m.Files, err = writeCSV(ctx, e, k.sql, dir, what); err != nil || batch == "" {
+			return err
+		}
+		if m.Rows == 0 {
+			return fmt.Errorf("%w: %q (`unspoof victims --batches` lists them)", ErrNoBatch, batch)
+		}
+		written, err := writeWarning(dir)
+		m.Files = append(m.Files, written...)
+		return err
+	})
+	return m, err
+}
+
+// write makes the folder out, which must not exist: what fill writes into it, and the manifest,
+// whose kind and maker are given and which it completes. The ledger entry is written before the
+// folder appears.
+func (m *Manifest) write(ctx context.Context, c *store.Case, hand ledger.Hand, tables []string, out string, fill func(dir string) error) error {
 	if _, err := os.Lstat(out); !errors.Is(err, os.ErrNotExist) {
-		return Manifest{}, fmt.Errorf("%s is there already", out)
+		return fmt.Errorf("%s is there already", out)
 	}
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(out)), 0o750); err != nil {
-		return Manifest{}, err
+		return err
 	}
 	temp, err := os.MkdirTemp(filepath.Dir(filepath.Clean(out)), ".export-*")
 	if err != nil {
-		return Manifest{}, err
+		return err
 	}
 	defer os.RemoveAll(temp)
-
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	m := Manifest{Format: 1, Exhibit: what + "-" + now.Format("20060102T150405.000Z"), Kind: what, Batch: batch, Case: c.Config.ID, Reference: c.Config.Reference,
-		MadeBy: hand.Actor, MadeAt: now, Program: program, VerifierKey: publicKey}
-	if m.Tables, err = lineage(c, k.tables); err != nil {
-		return Manifest{}, err
+	m.Format, m.Case, m.MadeAt = 1, c.Config.ID, time.Now().UTC().Truncate(time.Millisecond)
+	m.Exhibit = m.Kind + "-" + m.MadeAt.Format("20060102T150405.000Z")
+	if m.Read, m.Tables, err = lineage(c, tables); err != nil {
+		return err
 	}
 	sources, err := c.Sources()
 	if err != nil {
-		return Manifest{}, err
+		return err
 	}
+	m.Sources = []Source{}
 	for _, s := range sources {
+		if m.Kind == "briefing" {
+			s.Name, s.Exhibit = "", ""
+		}
 		m.Sources = append(m.Sources, Source{string(s.ID), s.Name, s.Size, s.Exhibit})
 	}
-	if m.Rows, m.Files, err = writeCSV(ctx, e, k.sql, temp, what); err != nil {
-		return Manifest{}, err
-	}
-	if batch != "" {
-		if m.Rows == 0 {
-			return Manifest{}, fmt.Errorf("%w: %q (`unspoof victims --batches` lists them)", ErrNoBatch, batch)
-		}
-		written, err := writeWarning(temp)
-		if err != nil {
-			return Manifest{}, err
-		}
-		m.Files = append(m.Files, written...)
+	if err := fill(temp); err != nil {
+		return err
 	}
 	checkpoint, err := hand.Log.Checkpoint(ctx)
 	if err != nil {
-		return Manifest{}, err
+		return err
 	}
 	m.Checkpoint = string(checkpoint.Note)
 	text, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
-		return Manifest{}, err
+		return err
 	}
 	if err := store.WriteFile(filepath.Join(temp, "manifest.json"), append(text, '\n'), 0o644); err != nil {
-		return Manifest{}, err
+		return err
 	}
 	sum := sha256.Sum256(append(text, '\n'))
-	if err := hand.Record(ctx, "export", m.Exhibit, map[string]any{"manifest_sha256": hex.EncodeToString(sum[:]), "rows": m.Rows, "batch": batch}); err != nil {
-		return Manifest{}, fmt.Errorf("nothing is exported, the ledger entry could not be written: %w", err)
+	details := map[string]any{"manifest_sha256": hex.EncodeToString(sum[:]), "rows": m.Rows, "batch": m.Batch}
+	if m.Lang != "" {
+		details["lang"] = m.Lang
+	}
+	if err := hand.Record(ctx, "export", m.Exhibit, details); err != nil {
+		return fmt.Errorf("nothing is exported, the ledger entry could not be written: %w", err)
 	}
 	if err := os.Chmod(temp, 0o750); err != nil {
-		return Manifest{}, err
+		return err
 	}
-	return m, os.Rename(temp, out)
+	return os.Rename(temp, out)
 }
 
 // writeWarning writes the wording of the warning.
@@ -189,27 +209,30 @@ func writeWarning(dir string) ([]File, error) {
 	return files, nil
 }
 
-// lineage lists the versions of tables and of everything they were computed from.
-func lineage(c *store.Case, tables []string) ([]store.TableVersion, error) {
-	var list []store.TableVersion
-	seen := map[string]bool{}
-	for len(tables) > 0 {
-		name := tables[0]
-		tables = tables[1:]
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
+// lineage gives the published versions of tables, and with them everything they were computed
+// from, in the versions they were computed from.
+func lineage(c *store.Case, tables []string) (read, all []store.TableVersion, err error) {
+	for _, name := range tables {
 		t, err := c.Table(name)
 		if err != nil {
-			return nil, fmt.Errorf("%w: run `unspoof build`", err)
+			return nil, nil, fmt.Errorf("%w: run `unspoof build`", err)
 		}
-		list = append(list, store.TableVersion{Name: t.Table, Version: t.Version})
-		for _, in := range t.Inputs {
-			tables = append(tables, in.Name)
-		}
+		read = append(read, store.TableVersion{Name: t.Table, Version: t.Version})
 	}
-	return list, nil
+	seen := map[store.TableVersion]bool{}
+	for todo := slices.Clone(read); len(todo) > 0; todo = todo[1:] {
+		if seen[todo[0]] || todo[0].Version == "" { // an input that did not exist has no version
+			continue
+		}
+		seen[todo[0]] = true
+		all = append(all, todo[0])
+		t, err := c.TableAt(todo[0])
+		if err != nil {
+			return nil, nil, err
+		}
+		todo = append(todo, t.Inputs...)
+	}
+	return read, all, nil
 }
 
 // writeCSV runs the query and writes both copies.

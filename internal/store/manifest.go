@@ -105,6 +105,15 @@ func (c *Case) Table(name string) (Manifest, error) {
 	return m, err
 }
 
+// TableAt is the manifest of one version of a table, published now or earlier.
+func (c *Case) TableAt(v TableVersion) (Manifest, error) {
+	m, _, err := readManifest(filepath.Join(c.tableDir(v.Name), v.Version, "manifest.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return Manifest{}, fmt.Errorf("table %q, version %.12s: %w", v.Name, v.Version, ErrNoTable)
+	}
+	return m, err
+}
+
 // Tables lists the published tables by name.
 func (c *Case) Tables() ([]Manifest, error) {
 	dirs, err := os.ReadDir(filepath.Join(c.Dir, "tables"))

@@ -18,13 +18,14 @@ type acts struct {
 	maps      map[string]act
 	published map[string]act // by table
 	withdrawn map[string]act
-	versions  map[string]bool  // table/version: published at some time
+	versions  map[string]act   // by table/version: published at some time
+	exports   map[string]act   // by exhibit
 	open      map[int64]string // intents without an answer
 }
 
 func newActs() acts {
 	return acts{seals: map[string]act{}, reads: map[string]act{}, maps: map[string]act{},
-		published: map[string]act{}, withdrawn: map[string]act{}, versions: map[string]bool{}, open: map[int64]string{}}
+		published: map[string]act{}, withdrawn: map[string]act{}, versions: map[string]act{}, exports: map[string]act{}, open: map[int64]string{}}
 }
 
 // note takes one entry. Only acts that were done count.
@@ -52,12 +53,20 @@ func (s *acts) note(seq int64, a act) {
 		s.maps[source] = a
 	case a.Action == "publish" && isTable:
 		s.published[table] = a
-		s.versions[table+"/"+a.detail("version")] = true
+		s.versions[table+"/"+a.detail("version")] = a
 		delete(s.withdrawn, table)
+	case a.Action == "export":
+		s.exports[a.Object] = a
 	case a.Action == "withdraw" && isTable:
 		s.withdrawn[table] = a
 		delete(s.published, table)
 	}
+}
+
+// wasPublished reports whether an entry published this version of a table.
+func (s *acts) wasPublished(table, version string) bool {
+	_, was := s.versions[table+"/"+version]
+	return was
 }
 
 // finish reports acts that were announced and never answered.

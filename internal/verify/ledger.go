@@ -39,7 +39,11 @@ func (r *run) checkLedger(c *Check) {
 	if !l.plainTables() {
 		return
 	}
-	heads := l.checkpoints(r.dir, r.opt.TrustedCheckpoint)
+	trusted := map[string][]byte{"trusted checkpoint": r.opt.TrustedCheckpoint}
+	if r.exhibit != nil {
+		trusted["the exhibit's checkpoint"] = []byte(r.exhibit.Checkpoint)
+	}
+	heads := l.checkpoints(r.dir, trusted)
 	l.walk(heads, &r.acts, r.progress)
 	r.acts.finish(c)
 	r.report.Entries, r.report.LedgerRoot = l.tree.size, hex.EncodeToString(l.root[:])
@@ -196,9 +200,9 @@ type head struct {
 	root hash
 }
 
-// checkpoints opens every stored checkpoint and the trusted one, and gives those whose
+// checkpoints opens every stored checkpoint and those from elsewhere, and gives those whose
 // signature and name are right, by size.
-func (l *log) checkpoints(dir folder, trusted []byte) map[int64][]head {
+func (l *log) checkpoints(dir folder, trusted map[string][]byte) map[int64][]head {
 	const pub = "checkpoints/ledger.pub"
 	text, err := dir.read(pub, 4096)
 	var key verifierKey
@@ -237,8 +241,10 @@ func (l *log) checkpoints(dir folder, trusted []byte) map[int64][]head {
 	if count == 0 {
 		l.c.warn("case.db", casefile.Where{}, "no checkpoint has been signed yet: nothing shows a change of the whole ledger")
 	}
-	if len(trusted) > 0 {
-		open("trusted checkpoint", trusted)
+	for what, signed := range trusted {
+		if len(signed) > 0 {
+			open(what, signed)
+		}
 	}
 	return heads
 }

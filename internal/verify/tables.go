@@ -308,7 +308,7 @@ func (r *run) checkStrays(c *Check, t *table, dir string, at casefile.Where) {
 	for _, e := range list {
 		switch name := e.Name(); {
 		case name == "manifest.json" || name == t.Version:
-		case versionName.MatchString(name) && r.acts.versions[t.Table+"/"+name]: // an earlier version
+		case versionName.MatchString(name) && r.acts.wasPublished(t.Table, name): // an earlier version
 		default:
 			c.warn(dir+"/"+name, at, "is stray: no entry of the ledger knows it")
 		}
@@ -334,7 +334,7 @@ func (r *run) checkInputs(c *Check, t *table) {
 		switch {
 		case in.Version == "": // the input did not exist
 		case published && now.detail("version") == in.Version:
-		case r.acts.versions[in.Name+"/"+in.Version]:
+		case r.acts.wasPublished(in.Name, in.Version):
 			c.warn(what, at, "is stale: it was computed from an earlier version of %q", in.Name)
 		default:
 			c.fail(what, at, "was computed from version %.12s of %q, which no entry published", in.Version, in.Name)

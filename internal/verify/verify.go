@@ -18,7 +18,8 @@
 //
 // Reading order: verify.go (the run and its report), folder.go (hostile files), sources.go,
 // merkle.go and ledger.go (the log), tables.go (manifests), rows.go, scan.go (tables against
-// sealed files), dump.go, delimited.go, json.go and value.go (the readers), refs.go (references).
+// sealed files), dump.go, delimited.go, json.go and value.go (the readers), refs.go (references),
+// exhibit.go (what left the case).
 package verify
 
 import (
@@ -27,6 +28,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -44,6 +46,10 @@ type Options struct {
 	// TrustedCheckpoint is a checkpoint of this case that was kept elsewhere (printed in an
 	// exhibit's report, held by another party). The ledger must contain it.
 	TrustedCheckpoint []byte
+
+	// Exhibit is the folder of an exhibit of this case that is to be checked too: recomputed from
+	// the versions of tables that its manifest names.
+	Exhibit string
 }
 
 // Problem is one thing that is wrong.
@@ -99,6 +105,7 @@ func (c *Check) list(to []Problem, p Problem) []Problem {
 // Report is what a run found.
 type Report struct {
 	Dir        string   `json:"dir"`
+	Exhibit    string   `json:"exhibit,omitempty"` // the folder of the exhibit that was checked
 	Seed       uint64   `json:"seed"`
 	All        bool     `json:"all"`
 	Entries    int64    `json:"ledger_entries"`
@@ -138,8 +145,14 @@ func (r Report) String() string {
 	}
 	fmt.Fprintf(&b, "ledger: %d entries, root %s\n", r.Entries, r.LedgerRoot)
 	verdict := "the case is whole"
+	if r.Exhibit != "" {
+		verdict = "the case is whole, and the exhibit follows from it"
+	}
 	if !r.OK() {
 		verdict = "THE CASE IS NOT AS IT WAS RECORDED"
+		if others := r.Checks[:len(r.Checks)-1]; r.Exhibit != "" && !slices.ContainsFunc(others, func(c *Check) bool { return !c.OK }) {
+			verdict = "THE EXHIBIT DOES NOT FOLLOW FROM THE CASE"
+		}
 	}
 	depth := fmt.Sprintf("rows sampled with seed %d", r.Seed)
 	if r.All {
@@ -159,6 +172,9 @@ type run struct {
 	acts    acts                          // what the ledger says
 	tables  map[string]*table             // published tables that are as recorded
 	engine  *engine
+
+	exhibit    *exhibit // to be checked; nil when there is none, or its manifest cannot be read
+	exhibitErr error    // why
 }
 
 // Run checks the case folder dir.
@@ -195,21 +211,29 @@ func Run(ctx context.Context, dir string, opt Options) (Report, error) {
 
 	r := &run{
 		ctx: ctx, opt: opt, dir: root, engine: engine,
-		report:  &Report{Dir: dir, Seed: opt.Seed, All: opt.All},
+		report:  &Report{Dir: dir, Exhibit: opt.Exhibit, Seed: opt.Seed, All: opt.All},
 		sources: map[casefile.SourceID]*source{},
 		tables:  map[string]*table{},
 	}
-	// The ledger comes first: it says what the others are held against.
-	for _, check := range []struct {
+	type check struct {
 		name, unit string
 		do         func(*Check)
-	}{
+	}
+	checks := []check{
 		{"ledger", "entries", r.checkLedger},
 		{"sources", "sealed files", r.checkSources},
 		{"tables", "published tables", r.checkTables},
 		{"rows", "rows compared with their sealed files", r.checkRows},
 		{"references", "rows referring to source rows", r.checkRefs},
-	} {
+	}
+	if opt.Exhibit != "" {
+		if r.exhibit, r.exhibitErr = openExhibit(opt.Exhibit); r.exhibit != nil {
+			defer r.exhibit.dir.close()
+		}
+		checks = append(checks, check{"exhibit", "rows and figures computed again", r.checkExhibit})
+	}
+	// The ledger comes first: it says what the others are held against.
+	for _, check := range checks {
 		c := &Check{Name: check.name, Unit: check.unit, OK: true}
 		r.report.Checks = append(r.report.Checks, c)
 		check.do(c)
