@@ -28,7 +28,7 @@ setup: ## check for Go, a C++ compiler, Node.js; install what can be installed
 	@scripts/setup demo
 
 .PHONY: setup-test
-setup-test: ## the same, and MariaDB, PostgreSQL and Chromium for the tests
+setup-test: ## the same, and the databases and programs that tests run against
 	@scripts/setup test
 
 .PHONY: ui

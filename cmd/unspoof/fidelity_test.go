@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,8 +33,8 @@ func TestMariaDBFidelity(t *testing.T) {
 	server.Load(filepath.Join(seizure(t, 0.001, 1), "mbilling.sql"))
 	server.Load("testdata/awkward.sql")
 	server.Exec("CREATE TRIGGER awk_trigger BEFORE INSERT ON awk_num FOR EACH ROW SET NEW.note = 'x;'")
-	truth := serverTables(server, "+00:00")
-	local := serverTables(server, "+05:30")
+	truth := serverTables(server, "+00:00", "%")
+	local := serverTables(server, "+05:30", "awk%")
 	var except, awkward []string // dump options
 	for _, table := range truth {
 		if !table.latin1 {
@@ -60,7 +61,7 @@ func TestMariaDBFidelity(t *testing.T) {
 		unnamed bool // the dump has no column names
 	}{
 		{name: "default"},
-		{name: "hex, column lists, one row a statement", args: []string{"--hex-blob", "--complete-insert", "--skip-extended-insert", "--routines", "--events"}},
+		{name: "hex, column lists, one row a statement", args: append([]string{"--hex-blob", "--complete-insert", "--skip-extended-insert", "--routines", "--events"}, awkward...), tables: isAwkward},
 		{name: "latin1", args: append([]string{"--default-character-set=latin1"}, except...), tables: func(s serverTable) bool { return s.latin1 }},
 		{name: "replace", args: append([]string{"--replace"}, awkward...), tables: isAwkward},
 		{name: "insert ignore", args: append([]string{"--insert-ignore"}, awkward...), tables: isAwkward},
@@ -76,9 +77,7 @@ func TestMariaDBFidelity(t *testing.T) {
 	} {
 		t.Run(style.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "dump.sql")
-			if err := os.WriteFile(path, server.Dump(style.args...), 0o640); err != nil {
-				t.Fatal(err)
-			}
+			must(t, os.WriteFile(path, server.Dump(style.args...), 0o640))
 			want := truth
 			if style.truth != nil {
 				want = style.truth
@@ -89,14 +88,72 @@ func TestMariaDBFidelity(t *testing.T) {
 			sameAsServer(t, path, want, style.code, style.unnamed)
 		})
 	}
+	// One server for them all: to start one takes long.
+	t.Run("web", func(t *testing.T) { webExports(t, server) })
+	t.Run("two databases", func(t *testing.T) { twoDatabases(t, server) })
+	t.Run("fixtures", func(t *testing.T) { fixtures(t, server) })
+}
+
+// webExports wants of the programs with web pages, as Debian has them, that their exports of
+// the awkward tables say what the server holds.
+func webExports(t *testing.T, server *mariadbtest.Server) {
+	empty(server)
+	server.Load("testdata/awkward.sql")
+	server.Exec("CREATE TABLE awk_many (id int PRIMARY KEY, t varchar(90)) SELECT seq AS id, concat('it''s \\\\ ', md5(seq)) AS t FROM seq_1_to_5000")
+	// What the programs themselves do not write: invisible columns, the highest bit of 64.
+	server.Exec("ALTER TABLE awk_gen MODIFY inv int DEFAULT 7; UPDATE awk_num SET bit64 = bit64 >> 1")
+	truth := serverTables(server, "+00:00", "awk%")
+	// Where phpMyAdmin names no columns it leaves the generated ones out, which no server reads back.
+	plain := slices.DeleteFunc(slices.Clone(truth), func(s serverTable) bool { return s.name == "awk_gen" })
+	var listed []string
+	for _, table := range plain {
+		listed = append(listed, table.name)
+	}
+	for _, program := range []struct {
+		name  string
+		start func(*testing.T, *mariadbtest.Server) webExporter
+		sets  []url.Values
+	}{
+		{"phpMyAdmin", phpMyAdmin, []url.Values{
+			{},
+			{"sql_insert_syntax": {"extended"}, "sql_drop_table": {"something"}, "sql_hex_for_binary": nil, "table_select[]": listed, "table_data[]": listed},
+			{"sql_insert_syntax": {"complete"}, "sql_type": {"REPLACE"}, "sql_create_database": {"something"}},
+			{"sql_insert_syntax": {"none"}, "sql_ignore": {"something"}, "sql_if_not_exists": {"something"}, "table_select[]": listed, "table_data[]": listed},
+			{"sql_include_comments": nil, "sql_use_transaction": nil},
+		}},
+		{"Adminer", adminer, []url.Values{
+			{},
+			{"table_style": {"CREATE"}, "auto_increment": {"1"}, "db_style": {"USE"}, "data_style": {"TRUNCATE+INSERT"}},
+			{"data_style": {"INSERT+UPDATE"}},
+		}},
+	} {
+		t.Run(program.name, func(t *testing.T) {
+			exporter := program.start(t, server)
+			for i, set := range program.sets {
+				t.Run(strconv.Itoa(i), func(t *testing.T) {
+					want := truth
+					if set.Has("table_select[]") {
+						want = plain
+					}
+					if i > 0 {
+						set.Set("quick_or_custom", "custom")
+					}
+					path := filepath.Join(t.TempDir(), "export.sql")
+					must(t, os.WriteFile(path, exporter.export(t, set), 0o640))
+					sameAsServer(t, path, want, exitDone, false)
+				})
+			}
+		})
+	}
+}
+
+func empty(server *mariadbtest.Server) {
+	server.Exec("SET GLOBAL time_zone = '+00:00'; DROP DATABASE " + mariadbtest.Database + "; CREATE DATABASE " + mariadbtest.Database)
 }
 
 // Two databases of one dump may have a table of the same name: their rows are not one table's.
-func TestTwoDatabases(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a server")
-	}
-	server := mariadbtest.Start(t)
+func twoDatabases(t *testing.T, server *mariadbtest.Server) {
+	empty(server)
 	server.Exec("CREATE TABLE login (id int, who varchar(9)); INSERT INTO login VALUES (1,'a'),(2,'b');" +
 		"CREATE DATABASE other; CREATE TABLE other.login (id int, ip varchar(9)); INSERT INTO other.login VALUES (7,'1.2.3.4');")
 	path := filepath.Join(t.TempDir(), "dump.sql")
@@ -127,20 +184,16 @@ func TestTwoDatabases(t *testing.T) {
 }
 
 // The dumps that were made elsewhere say the same as a server that has read them.
-func TestMariaDBFixtures(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a server")
-	}
+func fixtures(t *testing.T, server *mariadbtest.Server) {
 	dir := "../../../shared/data/telecom/dump-fixtures"
 	if _, err := os.Stat(dir); err != nil {
 		t.Skip("the fixtures are not here: ", err)
 	}
-	server := mariadbtest.Start(t)
 	for _, name := range []string{"d_default.sql", "d_hex.sql", "d_latin1.sql", "magnus_pkg_cdr_2000_synthetic.sql"} {
 		t.Run(name, func(t *testing.T) {
-			server.Exec("DROP DATABASE " + mariadbtest.Database + "; CREATE DATABASE " + mariadbtest.Database)
+			empty(server)
 			server.Load(filepath.Join(dir, name))
-			sameAsServer(t, filepath.Join(dir, name), serverTables(server, "+00:00"), 0, false)
+			sameAsServer(t, filepath.Join(dir, name), serverTables(server, "+00:00", "%"), 0, false)
 		})
 	}
 }
@@ -220,16 +273,22 @@ func (c serverColumn) parquet() string {
 // small is how many rows are compared cell by cell.
 const small = 100
 
-// serverTables reads what the server holds, with TIMESTAMPs shown in a zone.
-func serverTables(server *mariadbtest.Server, zone string) []serverTable {
+// serverTables reads what the server holds in tables of such names, with TIMESTAMPs shown in a zone.
+func serverTables(server *mariadbtest.Server, zone, like string) []serverTable {
 	set := "SET SESSION time_zone = '" + zone + "', sql_mode = ''; "
+	const of = " FROM information_schema."
+	where := " WHERE table_schema = DATABASE() AND table_name LIKE '" + like + "'"
+	columns := map[string][][]string{} // by table
+	for _, c := range server.Query("SELECT HEX(table_name), HEX(column_name), data_type, extra LIKE '%GENERATED%', HEX(column_type), column_key, COALESCE(character_set_name, '')" + of + "columns" + where + " ORDER BY table_name, ordinal_position") {
+		columns[c[0]] = append(columns[c[0]], c[1:])
+	}
 	var list []serverTable
-	for _, r := range server.Query("SELECT HEX(table_name) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' ORDER BY 1") {
+	for _, r := range server.Query("SELECT HEX(table_name)" + of + "tables" + where + " AND table_type = 'BASE TABLE' ORDER BY 1") {
 		name := unhex(r[0])
-		table := serverTable{name: name, latin1: true}
-		key, sums := []string{}, []string{"COUNT(*)"}
-		var cells, latin []string
-		for _, c := range server.Query("SELECT HEX(column_name), data_type, extra LIKE '%GENERATED%', HEX(column_type), column_key, COALESCE(character_set_name, '') FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = X'" + r[0] + "' ORDER BY ordinal_position") {
+		table := serverTable{name: name}
+		var key, sums, cells []string
+		latin := []string{"0"}
+		for _, c := range columns[r[0]] {
 			col := serverColumn{name: unhex(c[0]), typ: c[1], generated: c[2] == "1", full: unhex(c[3])}
 			col.unsigned = strings.Contains(col.full, "unsigned")
 			table.columns = append(table.columns, col)
@@ -243,13 +302,11 @@ func serverTables(server *mariadbtest.Server, zone string) []serverTable {
 			}
 		}
 		q := "`" + name + "`"
-		got := server.Query(set + "SELECT " + strings.Join(sums, ", ") + " FROM " + q)[0]
+		got := server.Query(set + "SELECT COUNT(*), " + strings.Join(latin, " + ") + ", " + strings.Join(sums, ", ") + " FROM " + q)[0]
 		table.rows, _ = strconv.ParseInt(got[0], 10, 64)
-		table.sums = got[1:]
-		if len(latin) > 0 {
-			table.latin1 = server.Query(set + "SELECT " + strings.Join(latin, " + ") + " FROM " + q)[0][0] == "0"
-		}
-		if table.rows <= small {
+		table.latin1 = got[1] == "0"
+		table.sums = got[2:]
+		if table.rows > 0 && table.rows <= small {
 			order := ""
 			if len(key) > 0 {
 				order = " ORDER BY " + strings.Join(key, ", ")
@@ -415,6 +472,9 @@ func sameCells(t *testing.T, db *sql.DB, m store.Manifest, columns []store.Colum
 				text, _ := misfit.(string)
 				if bytes, ok := misfit.(map[string]any); ok && want != nil && latin1(unhex(fmt.Sprint(bytes["hex"]))) == *want && strings.HasSuffix(t.Name(), "no_options,_latin1") {
 					continue
+				}
+				if (col.typ == "point" || col.typ == "geometry") && want != nil && strings.HasPrefix(text, "ST_GeomFromText('") {
+					continue // Adminer writes no value but how to make it
 				}
 				if want == nil || got != nil {
 					fail("misfit %.80q", misfit)

@@ -150,9 +150,19 @@ func readValue(word []byte) cell {
 		}
 	case number.Match(word):
 		c.form, c.value = formBare, word
+	default: // what Adminer writes for binary values and for bits
+		if m := calls.FindSubmatch(word); m != nil {
+			base := byte('x')
+			if m[1] == nil {
+				base = 'b'
+			}
+			c.form, c.value = formLiteral, digits(append(m[1], m[2]...), base)
+		}
 	}
 	return c
 }
+
+var calls = regexp.MustCompile(`^(?i)(?:UNHEX\('((?:[0-9a-f]{2})*)'\)|CONV\('([01]{1,64})', 2, 10\) \+ 0)$`)
 
 // unquote undoes one quoted string by the rules of the MySQL manual ("String Literals"); ok is
 // false when anything follows it.

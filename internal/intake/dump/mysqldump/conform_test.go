@@ -17,6 +17,8 @@ func TestConform(t *testing.T) {
 		"lines":    "INSERT INTO `t` VALUES\n(1,'it\\'s; (1,\\n'),\n(2,NULL),\n(3,''),\n(4,'caf\xc3\xa9');\n",
 		"one line": "INSERT INTO `t` VALUES (1,'it\\'s; (1,\\n'),(2,NULL),(3,''),(4,'caf\xc3\xa9');\n",
 		"columns":  "INSERT INTO `t` (`s`, `id`) VALUES ('it\\'s; (1,\\n',1),(NULL,2),('',3),('caf\xc3\xa9',4);\n",
+		"spaces":   "INSERT INTO `t` (`id`, `s`) VALUES\n(1, 'it\\'s; (1,\\n'),\n(2, NULL),\n(3, ''),\n( 4 , 'caf\xc3\xa9' );\n",
+		"calls":    "INSERT INTO `t` (`id`, `s`) VALUES\n(1,\t'it\\'s; (1,\\n'),\n(2,\tNULL),\n(3,\tUNHEX('')),\n(4,\tUNHEX('636166C3A9'))\nON DUPLICATE KEY UPDATE `id` = VALUES(`id`);\n",
 		"each":     "INSERT INTO `t` VALUES (1,'it\\'s; (1,\\n');\nINSERT INTO `t` VALUES (2,NULL);\nINSERT INTO `t` VALUES (3,'');\nINSERT INTO `t` VALUES (4,'caf\xc3\xa9');\n",
 	} {
 		t.Run(name, func(t *testing.T) {

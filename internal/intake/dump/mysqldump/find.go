@@ -11,10 +11,10 @@ import (
 	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
-// Format is the reader of what mysqldump and mariadb-dump write.
+// Format is the reader of what mysqldump, mariadb-dump, phpMyAdmin and Adminer write.
 func Format() dump.Format {
 	return dump.Format{
-		Name: "mysqldump", Version: "1", About: "SQL dump of a MySQL or MariaDB database",
+		Name: "mysqldump", Version: "2", About: "SQL dump of a MySQL or MariaDB database",
 		Match: match,
 		Stream: func(ctx context.Context, r io.Reader, _ string, sink dump.Sink) error {
 			return Read(ctx, r, sink, Options{})
@@ -32,7 +32,7 @@ func Format() dump.Format {
 
 func match(_ string, head []byte) bool {
 	upper := bytes.ToUpper(head)
-	for _, sign := range []string{"-- MYSQL DUMP", "-- MARIADB DUMP", "INSERT INTO ", "INSERT IGNORE INTO ", "CREATE TABLE ", "REPLACE INTO ", "-- PHPMYADMIN SQL DUMP"} {
+	for _, sign := range []string{"-- MYSQL DUMP", "-- MARIADB DUMP", "INSERT INTO ", "INSERT IGNORE INTO ", "CREATE TABLE ", "REPLACE INTO ", "-- PHPMYADMIN SQL DUMP", "-- ADMINER "} {
 		if bytes.Contains(upper, []byte(sign)) {
 			return true
 		}

@@ -1,5 +1,5 @@
-// Package mysqldump reads the SQL text that mysqldump and mariadb-dump write, as evidence:
-// it never runs a statement, and gives every row the address at which it stands.
+// Package mysqldump reads the SQL text that mysqldump, mariadb-dump, phpMyAdmin and Adminer write,
+// as evidence: it never runs a statement, and gives every row the address at which it stands.
 //
 // It understands what a dump consists of: CREATE TABLE (for names and types), INSERT and
 // REPLACE with any number of rows on one line or many, with or without a column list; SET

@@ -3,6 +3,7 @@ package mysqldump
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/dump/segment"
@@ -53,7 +54,7 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 			start := i
 			for i++; i < len(b) && b[i] != ',' && b[i] != ')'; i++ {
 				if c := b[i]; !(c >= '0' && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-') {
-					if c == 'x' && i == start+1 && b[start] == '0' {
+					if c == 'x' && i == start+1 && b[start] == '0' || segment.IsSpace(c) {
 						break
 					}
 					return fields[:was], i, fmt.Errorf("%q is not a number", segment.Clip(b[start:]))
@@ -70,6 +71,9 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 		case c == 'N' && i+4 < len(b) && b[i+1] == 'U' && b[i+2] == 'L' && b[i+3] == 'L':
 			i += 4
 			fields = append(fields, dump.Field{})
+		case segment.IsSpace(c): // phpMyAdmin writes a space behind each comma, Adminer a tab
+			i++
+			continue
 		default:
 			f, end, err := scanWord(b, i)
 			if err != nil {
@@ -79,6 +83,9 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 			i = end
 		}
 		// What follows a cell.
+		if i < len(b) && b[i] <= ' ' {
+			i = segment.SkipSpace(b, i)
+		}
 		if i >= len(b) {
 			return fields[:was], i, segment.ErrMore
 		}
@@ -144,7 +151,7 @@ func scanWord(b []byte, i int) (f dump.Field, next int, err error) {
 		if err != nil {
 			return f, i, err
 		}
-		return dump.NewField(start, end-start, dump.Expr), end, nil
+		return scanCall(b, start, end)
 	case bytes.EqualFold(word, []byte("NULL")):
 		return f, i, nil
 	case bytes.EqualFold(word, []byte("TRUE")), bytes.EqualFold(word, []byte("FALSE")),
@@ -153,6 +160,36 @@ func scanWord(b []byte, i int) (f dump.Field, next int, err error) {
 	}
 	return f, i, fmt.Errorf("%q is not a cell", segment.Clip(b[start:]))
 }
+
+// scanCall reads the cell that begins with a function's name at b[start], whose arguments
+// end at b[end]. Adminer writes binary values as UNHEX('hex') and bits as CONV('bits', 2, 10) + 0;
+// any other is kept as an expression.
+func scanCall(b []byte, start, end int) (f dump.Field, next int, err error) {
+	next = end
+	for next < len(b) && b[next] != ',' && b[next] != ')' {
+		switch c := b[next]; {
+		case c == '\n' || c == ';' || c == '\'':
+			return f, next, fmt.Errorf("%q stands behind a cell", segment.Clip(b[next:]))
+		case c == '(':
+			if next, err = closing(b, next); err != nil {
+				return f, next, err
+			}
+		default:
+			next++
+		}
+	}
+	if next == len(b) {
+		return f, next, segment.ErrMore
+	}
+	if m := literalCall.FindSubmatchIndex(b[start:next]); m != nil && m[2] >= 0 {
+		return dump.NewField(start+m[2], m[3]-m[2], dump.Hex), next, nil
+	} else if m != nil {
+		return dump.NewField(start+m[4], m[5]-m[4], dump.Bits), next, nil
+	}
+	return dump.NewField(start, len(bytes.TrimRight(b[start:next], " \t\r")), dump.Expr), next, nil
+}
+
+var literalCall = regexp.MustCompile(`^(?i:UNHEX)\('((?:[0-9A-Fa-f]{2})*)'\)\s*$|^(?i:CONV)\('([01]{1,64})', 2, 10\) \+ 0\s*$`)
 
 // scanString reads the quoted string at b[i]; its content is b[start:end].
 func scanString(b []byte, i int) (start, end int, escaped bool, err error) {

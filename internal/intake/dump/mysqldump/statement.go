@@ -3,6 +3,7 @@ package mysqldump
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
@@ -78,12 +79,15 @@ func (p *reader) lineComment(rest []byte) error {
 		}
 		line = len(rest)
 	}
-	if bytes.HasPrefix(rest, []byte("-- Dump completed")) {
+	if closingLine.Match(rest[:line]) {
 		p.complete = true
 	}
 	p.Pos += line
 	return nil
 }
+
+// closingLine is what mysqldump ends a dump with, and Adminer.
+var closingLine = regexp.MustCompile(`^-- (Dump completed|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\r?$)`)
 
 // other deals with a statement that holds no rows.
 func (p *reader) other(text []byte, offset int64) error {
@@ -113,6 +117,9 @@ func (p *reader) other(text []byte, offset int64) error {
 				delete(p.names, t.Name)
 			}
 		}
+		return nil
+	case segment.HasPrefixFold(inner, "SET COLLATION_CONNECTION=@OLD_"): // the last line of phpMyAdmin
+		p.complete = true
 		return nil
 	case segment.HasPrefixFold(inner, "SET "), segment.HasPrefixFold(inner, "LOCK TABLES"), segment.HasPrefixFold(inner, "UNLOCK TABLES"),
 		segment.HasPrefixFold(inner, "ALTER TABLE") && bytes.HasSuffix(bytes.TrimRight(inner, "; "), []byte(" KEYS")),
