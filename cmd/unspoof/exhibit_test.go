@@ -88,9 +88,13 @@ func TestExhibitsRecompute(t *testing.T) {
 			must(t, err)
 			must(t, f.Close())
 		}, []string{"suspects.exact.csv: goes on after record 2"}},
-		{"a number of the page", "fr", func(x string) { change(filepath.Join(x, "briefing.fr.html"), `data-figure="calls_world">`, `data-figure="calls_world">1`) },
+		{"a number of the page", "fr", func(x string) {
+			change(filepath.Join(x, "briefing.fr.html"), `data-figure="calls_world">`, `data-figure="calls_world">1`)
+		},
 			[]string{"briefing.fr.html: was altered", "figure calls_world"}},
-		{"a number of the Markdown", "en", func(x string) { change(filepath.Join(x, "briefing.en.md"), "](#figure-calls_uk)", "0](#figure-calls_uk)") },
+		{"a number of the Markdown", "en", func(x string) {
+			change(filepath.Join(x, "briefing.en.md"), "](#figure-calls_uk)", "0](#figure-calls_uk)")
+		},
 			[]string{"briefing.en.md: was altered", "figure calls_uk"}},
 		{"the manifest", "batch", func(x string) { change(filepath.Join(x, "manifest.json"), "gb.mobile.2", "gb.mobile.3") },
 			[]string{"manifest.json: was altered", "victims.exact.csv: "}},
