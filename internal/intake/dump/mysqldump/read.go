@@ -151,7 +151,7 @@ func (p *reader) end() error {
 		p.startDamage(p.Pos, "the file ends inside a row")
 		return p.endDamage(len(p.Buf))
 	case left > 0 && len(bytes.TrimSpace(p.Buf[p.Pos:])) > 0:
-		p.cur = nil
+		p.cur, p.st = nil, atStatement // of no row
 		p.startDamage(p.Pos, "the file ends inside a statement")
 		return p.endDamage(len(p.Buf))
 	case p.st != atStatement:
