@@ -26,13 +26,12 @@ const block = 512
 // uses it.
 type encoder struct {
 	ints   [block]int64
-	days   [block]int32
 	floats [block]float64
 	bytes  [block]parquet.ByteArray
 	levels [block]int16 // definition levels: 0 null, 1 value
-	ones   [block]int16
-	arena  []byte // unescaped and decoded text of one column of one block
+	arena  []byte       // unescaped and decoded text of one column of one block
 	misfit map[int]map[string]any
+	chunks []chunk
 }
 
 // write writes one batch as one file.
@@ -42,86 +41,67 @@ func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	buffered := bufio.NewWriterSize(f, 1<<20)
 	props := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Snappy),
 		parquet.WithDictionaryDefault(false),
 		parquet.WithCreatedBy("unspoof"),
-		parquet.WithEncodingFor(refRow, parquet.Encodings.DeltaBinaryPacked),
-		parquet.WithEncodingFor(refOffset, parquet.Encodings.DeltaBinaryPacked),
 	}
+	packed := func(name string, encoding parquet.Encoding) {
+		props = append(props, parquet.WithEncodingFor(name, encoding), parquet.WithCompressionFor(name, compress.Codecs.Uncompressed))
+	}
+	packed(refRow, parquet.Encodings.DeltaBinaryPacked)
+	packed(refOffset, parquet.Encodings.DeltaBinaryPacked)
+	packed(refMisfit, parquet.Encodings.DeltaByteArray)
 	for i, c := range t.columns {
 		switch c.Kind {
 		case dump.Text, dump.Binary:
-			dict, long := e.repeats(b, i, len(t.columns))
-			props = append(props, parquet.WithDictionaryFor(c.name, dict), parquet.WithStatsFor(c.name, dict))
-			if !dict && !long { // what a value shares with the one before it is left out: cheaper than compressing
-				props = append(props, parquet.WithEncodingFor(c.name, parquet.Encodings.DeltaByteArray))
-			}
-			if !long || dict { // of a dictionary's column a few bits a row are left
-				props = append(props, parquet.WithCompressionFor(c.name, compress.Codecs.Uncompressed))
+			switch dict, long := e.repeats(b, i, len(t.columns)); {
+			case dict: // a few bits a row are left
+				props = append(props, parquet.WithDictionaryFor(c.name, true), parquet.WithCompressionFor(c.name, compress.Codecs.Uncompressed))
+			case long:
+				props = append(props, parquet.WithStatsFor(c.name, false))
+			default: // what a value shares with the one before it is left out: cheaper than compressing
+				packed(c.name, parquet.Encodings.DeltaByteArray)
 			}
 		case dump.Float:
 		default: // differences packed into bits are smaller than compressed values, and faster
-			props = append(props, parquet.WithEncodingFor(c.name, parquet.Encodings.DeltaBinaryPacked),
-				parquet.WithCompressionFor(c.name, compress.Codecs.Uncompressed))
+			packed(c.name, parquet.Encodings.DeltaBinaryPacked)
 		}
 	}
 	root, err := parquetSchema(t.columns) // its nodes keep state: one for each file
 	if err != nil {
 		return err
 	}
-	w := file.NewParquetWriter(buffered, root, file.WithWriterProps(parquet.NewWriterProperties(props...)))
-	if err := e.rows(w, t, b); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return buffered.Flush()
-}
-
-func (e *encoder) rows(w *file.Writer, t *tableFiles, b *dump.Batch) error {
-	for i := range e.ones {
-		e.ones[i] = 1
-	}
-	group, err := w.AppendBufferedRowGroupChecked()
+	w, err := begin(bufio.NewWriterSize(f, 1<<20), root, parquet.NewWriterProperties(props...), e.chunks)
 	if err != nil {
 		return err
 	}
-	columns := make([]file.ColumnChunkWriter, len(t.columns)+3)
-	for i := range columns {
-		if columns[i], err = group.Column(i); err != nil {
-			return err
-		}
+	e.chunks = w.chunks
+	for i := range e.levels {
+		e.levels[i] = 1
 	}
 	for from := 0; from < len(b.Rows); from += block {
-		to := min(from+block, len(b.Rows))
-		if err := e.block(columns, t, b, from, to); err != nil {
+		if err := e.block(w.chunks, t, b, from, min(from+block, len(b.Rows))); err != nil {
 			return err
 		}
 	}
-	return group.Close()
+	return w.close(len(b.Rows))
 }
 
 // block writes rows from..to-1 of the batch.
-func (e *encoder) block(columns []file.ColumnChunkWriter, t *tableFiles, b *dump.Batch, from, to int) error {
+func (e *encoder) block(chunks []chunk, t *tableFiles, b *dump.Batch, from, to int) error {
 	n := to - from
 	for i := range n {
 		e.ints[i] = b.FirstRow + int64(from+i)
 	}
-	if err := writeValues(columns[0], e.ints[:n], nil); err != nil {
-		return err
-	}
+	chunks[0].putInts(e.ints[:n], e.levels[:n])
 	for i := range n {
 		e.ints[i] = b.Rows[from+i].Offset
 	}
-	if err := writeValues(columns[1], e.ints[:n], nil); err != nil {
-		return err
-	}
+	chunks[1].putInts(e.ints[:n], e.levels[:n])
 	e.misfit = nil
 	for c := range t.columns {
-		if err := e.column(columns[2+c], &t.columns[c], b, from, to, c); err != nil {
+		if err := e.column(&chunks[2+c], &t.columns[c], b, from, to, c); err != nil {
 			return err
 		}
 	}
@@ -138,11 +118,20 @@ func (e *encoder) block(columns []file.ColumnChunkWriter, t *tableFiles, b *dump
 			k++
 		}
 	}
-	return writeValues(columns[len(columns)-1], e.bytes[:k], e.levels[:n])
+	chunks[len(chunks)-1].putTexts(e.bytes[:k], e.levels[:n])
+	e.whole(n)
+	return nil
+}
+
+// whole makes all levels those of values again.
+func (e *encoder) whole(n int) {
+	for i := range e.levels[:n] {
+		e.levels[i] = 1
+	}
 }
 
 // column writes column c of rows from..to-1.
-func (e *encoder) column(w file.ColumnChunkWriter, col *column, b *dump.Batch, from, to, c int) error {
+func (e *encoder) column(w *chunk, col *column, b *dump.Batch, from, to, c int) (err error) {
 	n, width := to-from, len(b.Table.Columns)
 	fields := b.Fields[from*width+c:]
 	k := 0
@@ -150,60 +139,47 @@ func (e *encoder) column(w file.ColumnChunkWriter, col *column, b *dump.Batch, f
 		e.levels[i] = 0
 		e.unfit(fields[i*width], b, i, col.name)
 	}
-	levels := func() []int16 {
-		if k == n {
-			return e.ones[:n]
-		}
-		return e.levels[:n]
-	}
-	e.arena = e.arena[:0]
 	switch col.Kind {
 	case dump.Text, dump.Binary:
+		e.arena = e.arena[:0]
 		for i := range n {
 			if v, ok := e.text(fields[i*width], b, col.Kind); ok {
 				e.bytes[k] = v
-				e.levels[i] = 1
 				k++
 			} else {
 				null(i)
 			}
 		}
-		return writeValues(w, e.bytes[:k], levels())
+		if w.library != nil {
+			_, err = w.library.(*file.ByteArrayColumnChunkWriter).WriteBatch(e.bytes[:k], e.levels[:n], nil)
+		} else {
+			w.putTexts(e.bytes[:k], e.levels[:n])
+		}
 	case dump.Float:
 		for i := range n {
 			if v, ok := float(fields[i*width], b.Text); ok {
 				e.floats[k] = v
-				e.levels[i] = 1
 				k++
 			} else {
 				null(i)
 			}
 		}
-		return writeValues(w, e.floats[:k], levels())
-	case dump.Date:
-		for i := range n {
-			f := fields[i*width]
-			if v, ok := dump.ParseDate(f.In(b.Text)); ok && f.Form() == dump.Quoted {
-				e.days[k] = v
-				e.levels[i] = 1
-				k++
-			} else {
-				null(i)
-			}
-		}
-		return writeValues(w, e.days[:k], levels())
+		_, err = w.library.(*file.Float64ColumnChunkWriter).WriteBatch(e.floats[:k], e.levels[:n], nil)
 	default:
 		for i := range n {
 			if v, ok := integer(fields[i*width], b.Text, &col.Column); ok {
 				e.ints[k] = v
-				e.levels[i] = 1
 				k++
 			} else {
 				null(i)
 			}
 		}
-		return writeValues(w, e.ints[:k], levels())
+		w.putInts(e.ints[:k], e.levels[:n])
 	}
+	if k < n {
+		e.whole(n)
+	}
+	return err
 }
 
 // float gives the cell of a floating-point column.
@@ -259,6 +235,9 @@ func integer(f dump.Field, text []byte, c *dump.Column) (int64, bool) {
 		return 0, false
 	}
 	switch c.Kind {
+	case dump.Date:
+		days, ok := dump.ParseDate(b)
+		return int64(days), ok && f.Form() == dump.Quoted
 	case dump.DateTime:
 		return dump.ParseDateTime(b)
 	case dump.Decimal:
@@ -320,21 +299,6 @@ func (e *encoder) repeats(b *dump.Batch, c, width int) (dict, long bool) {
 		total++
 	}
 	return len(seen)*4 < total && longest < 256, length > 64*total
-}
-
-// writeValues appends values to a column. levels is nil for a required column.
-func writeValues[T int64 | int32 | float64 | parquet.ByteArray](w file.ColumnChunkWriter, values []T, levels []int16) (err error) {
-	switch w := w.(type) {
-	case *file.Int64ColumnChunkWriter:
-		_, err = w.WriteBatch(any(values).([]int64), levels, nil)
-	case *file.Int32ColumnChunkWriter:
-		_, err = w.WriteBatch(any(values).([]int32), levels, nil)
-	case *file.Float64ColumnChunkWriter:
-		_, err = w.WriteBatch(any(values).([]float64), levels, nil)
-	case *file.ByteArrayColumnChunkWriter:
-		_, err = w.WriteBatch(any(values).([]parquet.ByteArray), levels, nil)
-	}
-	return err
 }
 
 // asString views bytes as a string for a call that keeps no reference to it.

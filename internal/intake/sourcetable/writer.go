@@ -7,7 +7,8 @@
 // give the same files. Values that do not fit their column's declared type become null, and
 // their original text is kept in ref_misfit.
 //
-// Reading order: writer.go (workers, accounting), schema.go (types), encode.go (one batch).
+// Reading order: writer.go (workers, accounting), schema.go (types), encode.go (one batch),
+// chunk.go (a file's columns), delta.go (their encodings).
 package sourcetable
 
 import (
