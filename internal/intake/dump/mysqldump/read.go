@@ -40,8 +40,9 @@ type Options = segment.Options
 
 // Read reads a dump from r and hands what it finds to sink.
 func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
-	p := &reader{Reader: segment.New(ctx, r, sink, opt), tables: map[string]*table{}, names: map[string]bool{}, delimiter: ";"}
-	if err := p.Run(p.scan, p.tooLong); err != nil {
+	p := &reader{tables: map[string]*table{}, names: map[string]bool{}, delimiter: ";"}
+	p.Reader = segment.New(ctx, r, &doubter{sink, p}, opt)
+	if err := p.Run(p.statements, p.tooLong); err != nil {
 		return err
 	}
 	if err := p.end(); err != nil {
@@ -84,7 +85,8 @@ type reader struct {
 	cells int   // how many cells each row of the current INSERT has
 	tmp   []dump.Field
 
-	bad damage // when inDamage
+	bad      damage // when inDamage
+	homeless int64  // damaged rows so far whose table is not known
 }
 
 // table is a table and the ordinal its next row gets.
@@ -95,8 +97,11 @@ type table struct {
 
 type damage struct {
 	start  int64
-	table  *table
+	table  *table // of the rows that are looked for; nil: for a statement
 	row    int64
+	rows   int64  // without a table: rows that were passed over
+	of     *table // theirs; nil: not known
+	looked int64  // where to go on looking
 	reason string
 }
 
@@ -107,17 +112,41 @@ func (p *reader) tooLong(reason string) {
 	}
 }
 
-// scan deals with the segment as far as it goes.
-func (p *reader) scan() error {
-	err := p.statements()
-	if !p.stated && !p.doubted && !utf8.Valid(p.Buf[:p.Pos]) {
-		p.doubted = true
-		return errors.Join(err, p.Flush(), p.Sink.Damage(dump.Damage{Offset: p.Base,
-			Reason: "the dump does not say its character set (SET NAMES): it was read as UTF-8, and from here on not all of it is"}))
-	}
-	return err
+// doubter remarks, once, that a dump which does not state its character set has text that is
+// not UTF-8. Bytes of binary columns are not text.
+type doubter struct {
+	dump.Sink
+	p *reader
 }
 
+func (d *doubter) Rows(b *dump.Batch) error {
+	if err := d.Sink.Rows(b); err != nil || d.p.stated || d.p.doubted {
+		return err
+	}
+	for i := range b.Rows {
+		for j, f := range b.Cells(i) {
+			if b.Table.Columns[j].Kind == dump.Text && f.Form() != dump.Hex && f.Form() != dump.Bits && !utf8.Valid(f.In(b.Text)) {
+				return d.doubt(b.Rows[i].Offset)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *doubter) Statement(s dump.Statement) error {
+	if err := d.Sink.Statement(s); err != nil || d.p.stated || d.p.doubted || utf8.Valid(s.Text) {
+		return err
+	}
+	return d.doubt(s.Offset)
+}
+
+func (d *doubter) doubt(offset int64) error {
+	d.p.doubted = true
+	return d.Sink.Damage(dump.Damage{Offset: offset,
+		Reason: "the dump does not say its character set (SET NAMES): it was read as UTF-8, and from here on not all of it is"})
+}
+
+// statements deals with the segment as far as it goes.
 func (p *reader) statements() error {
 	for p.Pos < len(p.Buf) {
 		var err error
@@ -295,6 +324,13 @@ func (p *reader) endDamage(i int) error {
 			d.Rows += int64(bytes.Count(p.Buf[from:i], []byte(",\n(")))
 		}
 		t.next += d.Rows
+	} else if d.Rows = p.bad.rows; d.Rows > 0 && p.bad.of != nil {
+		d.Table, d.Row = p.bad.of.Name, p.bad.of.next
+		p.bad.of.next += d.Rows
+	} else if d.Rows > 0 {
+		d.Row = p.homeless + 1
+		d.Reason += "; which table its rows are of is not known"
+		p.homeless += d.Rows
 	}
 	p.bad = damage{}
 	return p.Sink.Damage(d)
@@ -302,11 +338,15 @@ func (p *reader) endDamage(i int) error {
 
 // resync looks for the next readable place.
 func (p *reader) resync() error {
-	for i := p.Pos; ; i++ {
+	more := func(i int) error { // from i on, with what stands before it
+		p.bad.looked = p.Base + int64(i)
+		p.Pos = max(p.Pos, i-64)
+		return segment.ErrMore
+	}
+	for i := max(p.Pos, int(p.bad.looked-p.Base)); ; i++ {
 		j := bytes.IndexAny(p.Buf[i:], "(\n")
 		if j < 0 {
-			p.Pos = max(p.Pos, len(p.Buf)-1)
-			return segment.ErrMore
+			return more(len(p.Buf))
 		}
 		i += j
 		if p.Buf[i] == '\n' {
@@ -317,20 +357,29 @@ func (p *reader) resync() error {
 				return err
 			case maybe:
 				if !p.EOF {
-					p.Pos = i
-					return segment.ErrMore
+					return more(i)
 				}
 			}
 			continue
 		}
-		if p.bad.table == nil || !p.behindComma(i) {
+		if p.bad.table == nil && !p.behindWord(i) || p.bad.table != nil && !p.behindComma(i) {
 			continue
 		}
 		fields, next, err := scanRow(p.Buf, i, p.tmp[:0])
 		p.tmp = fields[:0]
 		if err == segment.ErrMore && !p.EOF && len(p.Buf)-i < p.Opt.MaxRow {
-			p.Pos = i
-			return segment.ErrMore
+			return more(i)
+		}
+		if p.bad.table == nil {
+			// A row of an INSERT whose head cannot be read: it is counted.
+			if err == nil && next+64 > len(p.Buf) && !p.EOF {
+				return more(i)
+			}
+			if err == nil && p.beforeRow(next) {
+				p.bad.rows++
+				i = next - 1
+			}
+			continue
 		}
 		if err == nil && len(fields) == p.cells && segment.BehindRow(p.Buf, next) {
 			err := p.endDamage(i)
@@ -338,6 +387,26 @@ func (p *reader) resync() error {
 			return err
 		}
 	}
+}
+
+// behindWord reports whether the parenthesis at i follows VALUES, or a row and a comma, for all
+// that can be told where that word may be damaged.
+func (p *reader) behindWord(i int) bool {
+	k := i - 1
+	for k >= 0 && segment.IsSpace(p.Buf[k]) {
+		k--
+	}
+	return k >= 0 && (isLetter(p.Buf[k]) || segment.BehindComma(p.Buf, i))
+}
+
+// beforeRow reports whether another row follows the one that ends at i, or the statement's end.
+func (p *reader) beforeRow(i int) bool {
+	i = segment.SkipSpace(p.Buf, i)
+	if i == len(p.Buf) || p.Buf[i] == ';' || segment.HasPrefixFold(p.Buf[i:], "ON DUPLICATE KEY") {
+		return true
+	}
+	j := segment.SkipSpace(p.Buf, i+1)
+	return p.Buf[i] == ',' && (j == len(p.Buf) || p.Buf[j] == '(')
 }
 
 // behindComma reports whether the parenthesis at i follows a comma as a row's does.

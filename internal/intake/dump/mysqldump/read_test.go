@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/dump/dumptest"
@@ -144,7 +146,8 @@ func TestDamage(t *testing.T) {
 		"garbage over two rows":   {head + strings.Replace(lines, "'r2'),\n(3,'r3'", "\x00\x00\x00", 1) + foot, "1 3", 1, "not a cell"},
 		"garbage before a table":  {"\x00\x01\x02\n" + head + lines + foot, "1 2 3 4", 0, "not the beginning"},
 		"to the statement's end":  {head + strings.Replace(lines, "4,'r4');", "4,'r4'", 1) + "\nINSERT INTO `t` VALUES (5,'r5');\n" + foot, "1 2 3 5", 1, ""},
-		"unknown column":          {head + "INSERT INTO `t` (`zz`) VALUES (1);\n" + lines + foot, "1 2 3 4", 0, `no column "zz"`},
+		"unknown column":          {head + "INSERT INTO `t` (`zz`) VALUES (1);\n" + lines + foot, "1 2 3 4", 1, `no column "zz"`},
+		"a quote in a definition": {strings.Replace(head, "DEFAULT NULL", "DEFAULT NULL COMMENT 'x", 1) + lines + foot, "1 2 3 4", 0, "a quote in it may be damaged"},
 		"a table nobody declared": {head + "INSERT INTO `u` VALUES (1,'a',NULL);\n" + foot, "1", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -273,5 +276,66 @@ func TestUnstatedCharset(t *testing.T) {
 		if said := len(c.Damages) == 1 && strings.Contains(c.Damages[0].Reason, "character set"); said != remark || len(c.Damages) > 1 || len(c.Found) != 1 {
 			t.Errorf("%q:\n%s", text, c)
 		}
+	}
+}
+
+// Rows of an INSERT whose head cannot be read have no table, and are counted.
+func TestDamagedHead(t *testing.T) {
+	for damaged, want := range map[string]int64{
+		"INSDRT INTO `t` VALUES (1,'a'),(2,'it\\'s; (3,\\n'),(3,NULL);\n":                              3,
+		"INSERT INTO 't` VALUES\n(1,'a'),\n(2,'b');\n":                                                 2,
+		"INSERT INTO `t` VALUDS (1,'a'),(2,'b'),\n(3,'c')\nON DUPLICATE KEY UPDATE id = VALUES(id);\n": 3,
+		"INSERT INTO `t` (`id`, s`) VALUES (1, 'a'), (2, 'b');\n":                                      2,
+		"CR\x00ATE TABLE `u` (\n  `a` decimal(5,2),\n  `b` enum('x','y')\n);\n":                        0,
+	} {
+		text := head + "INSERT INTO `t` VALUES (1,'before');\n" + damaged + "INSERT INTO `t` VALUES (2,'behind');\n" + foot
+		var first string
+		for _, size := range []int{1 << 20, 16, 33, 64, 150} {
+			c := readPlain(t, text, size)
+			if first == "" {
+				first = c.String()
+			}
+			rows := int64(0)
+			for _, d := range c.Damages {
+				rows += d.Rows
+			}
+			if len(c.Found) != 2 || rows != want || c.String() != first {
+				t.Errorf("segments of %d: %d rows found and %d damaged, want 2 and %d:\n%s", size, len(c.Found), rows, want, c)
+			}
+		}
+	}
+}
+
+// readPlain reads in segments of a size and leaves out what messages quote, which ends with them.
+func readPlain(t *testing.T, text string, size int) *dumptest.Collector {
+	c := read(t, text, Options{Segment: size})
+	for i := range c.Damages {
+		c.Damages[i].Reason = quotes.ReplaceAllString(c.Damages[i].Reason, "")
+	}
+	return c
+}
+
+var quotes = regexp.MustCompile(`^"(\\.|[^"\\])*"`)
+
+// What is damage does not depend on where segments end, and no row behind it is lost.
+func TestDamageAcrossSegments(t *testing.T) {
+	text := head + "INSERT INTO `t` VALUES (1,'a'),(2,'b','c'),(3,'d'),(4,'e');\nINSERT INTO `t` VALUES\n(5,'f'),\n(6 'g'),\n(7,'h'),\n(8,'i');\n" + foot
+	whole := readPlain(t, text, 1<<20)
+	if len(whole.Found) != 6 {
+		t.Fatalf("found:\n%s", whole)
+	}
+	for size := 1; size < 300; size++ {
+		if c := readPlain(t, text, size); c.String() != whole.String() {
+			t.Fatalf("segments of %d:\n%s\nin one:\n%s", size, c, whole)
+		}
+	}
+}
+
+// What looks like the beginning of a row again and again is not each time read to its end.
+func TestManyUnclosedRows(t *testing.T) {
+	begin := time.Now()
+	read(t, "CREATE TABLE `t` (`a` int);\nINSERT INTO `t` VALUES (1),"+strings.Repeat("),(a(b(", 200_000), Options{})
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("1.4 MB took %v", took)
 	}
 }

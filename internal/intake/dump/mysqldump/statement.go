@@ -60,12 +60,26 @@ func (p *reader) statement() error {
 	}
 	end, err := statementEnd(b, i, p.delimiter)
 	if err != nil {
+		end = len(b)
+	}
+	if p.delimiter == ";" && segment.HasPrefixFold(rest, "CREATE TABLE") && insertWithin.Match(b[i:end]) {
+		if err := p.Flush(); err != nil {
+			return err
+		}
+		p.startDamage(i, "a table definition does not end before the next INSERT: a quote in it may be damaged")
+		return nil
+	}
+	if err != nil {
 		return p.unfinished()
 	}
 	text := b[i:end]
 	p.Pos = end
 	return p.other(text, p.Base+int64(i))
 }
+
+// insertWithin finds the rows that a definition with a damaged quote would take for its own text.
+// A definition holds no raw line end inside a string.
+var insertWithin = regexp.MustCompile(`(?i)\n(INSERT|REPLACE) (IGNORE )?INTO `)
 
 // unfinished is the answer to a statement the segment cuts: more bytes, or, at the end of
 // the file, [reader.end] reports it.
@@ -170,7 +184,8 @@ func (p *reader) unused(name string) string {
 }
 
 // insertHead reads the head of the INSERT or REPLACE at b[i]: its table, its column list (nil
-// when it has none) and where its first row begins. ok is false with the reason in why.
+// when it has none) and where its first row begins. When it cannot be read, why says so, and name
+// is empty where that cannot either.
 func insertHead(b []byte, i int) (name string, cols []string, row int, why string) {
 	word := func() string {
 		i = segment.SkipSpace(b, i)
@@ -200,7 +215,7 @@ func insertHead(b []byte, i int) (name string, cols []string, row int, why strin
 		for open := true; open; {
 			c, end, ok := identifier(b, segment.SkipSpace(b, i+1))
 			if i = segment.SkipSpace(b, end); !ok || i >= len(b) || b[i] != ',' && b[i] != ')' {
-				return "", nil, i, "the column list of an INSERT cannot be read"
+				return name, nil, i, "the column list of an INSERT cannot be read"
 			}
 			cols = append(cols, c)
 			open = b[i] == ','
@@ -208,13 +223,13 @@ func insertHead(b []byte, i int) (name string, cols []string, row int, why strin
 		i++
 	}
 	if w := word(); w != "VALUES" && w != "VALUE" {
-		return "", nil, i, "an INSERT without VALUES"
+		return name, nil, i, "an INSERT without VALUES"
 	}
 	if i = segment.SkipSpace(b, i); i >= len(b) {
-		return "", nil, i, "the file ends inside a statement"
+		return name, nil, i, "the file ends inside a statement"
 	}
 	if b[i] != '(' {
-		return "", nil, i, "an INSERT without rows"
+		return name, nil, i, "an INSERT without rows"
 	}
 	return name, cols, i, ""
 }
@@ -230,6 +245,7 @@ func (p *reader) insert() error {
 			return err
 		}
 		p.startDamage(p.Pos, why)
+		p.bad.of = p.tables[p.key(name)]
 		return nil
 	}
 	if why != "" {
