@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
@@ -283,4 +286,39 @@ func TestConformCustom(t *testing.T) {
 			Virtual: true,
 		})
 	})
+}
+
+// What is damage does not depend on where segments end, and no row behind it is lost.
+func TestDamageAcrossSegments(t *testing.T) {
+	text := head0 + "INSERT INTO public.t VALUES (1,'a',NULL,NULL),(2,'b'),(3,'c',NULL,NULL),(4,'d',NULL,NULL);\nINSERT INTO public.t VALUES\n\t(5,'e',NULL,NULL),\n\t(6 'f',NULL,NULL),\n\t(7,'g',NULL,NULL),\n\t(8,'h',NULL,NULL);\n" + foot0
+	quotes := regexp.MustCompile(`Reason:"(\\.|[^"\\])*"`)
+	read := func(size int) (string, int) {
+		var c dumptest.Collector
+		if err := Read(t.Context(), strings.NewReader(text), &c, Options{Segment: size}); err != nil {
+			t.Fatal(err)
+		}
+		return quotes.ReplaceAllString(c.String(), ""), len(c.Found) // a message's quote ends with the segment
+	}
+	whole, rows := read(1 << 20)
+	if rows != 6 {
+		t.Fatalf("found:\n%s", whole)
+	}
+	for size := 1; size < 300; size++ {
+		if c, _ := read(size); c != whole {
+			t.Fatalf("segments of %d:\n%s\nin one:\n%s", size, c, whole)
+		}
+	}
+}
+
+// What looks like the beginning of a row again and again is not each time read to its end.
+func TestManyUnclosedRows(t *testing.T) {
+	begin := time.Now()
+	var c dumptest.Collector
+	text := head0 + "INSERT INTO public.t VALUES (1,'a',NULL,NULL)," + strings.Repeat("),(a(b(", 200_000)
+	if err := Read(t.Context(), strings.NewReader(text), &c, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("1.4 MB took %v", took)
+	}
 }

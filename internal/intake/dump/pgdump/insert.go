@@ -157,13 +157,19 @@ func scanString(b []byte, i int, f form) (c raw, next int, err error) {
 	return c, i, segment.ErrMore
 }
 
+// maxNesting bounds the parentheses of an expression, so that what looks like the beginning of
+// a row again and again is not each time read to the end of the file.
+const maxNesting = 16
+
 // closing finds the end of the parenthesis or bracket that opens at b[i], minding strings.
 func closing(b []byte, i int) (end int, err error) {
 	depth := 0
 	for ; i < len(b); i++ {
 		switch b[i] {
 		case '(', '[':
-			depth++
+			if depth++; depth > maxNesting {
+				return i, fmt.Errorf("an expression nests deeper than %d", maxNesting)
+			}
 		case ')', ']':
 			if depth--; depth == 0 {
 				return i + 1, nil

@@ -73,7 +73,8 @@ type damage struct {
 	start   int64
 	table   *table
 	row     int64
-	copying bool // among COPY data: the next line is a row again
+	copying bool  // among COPY data: the next line is a row again
+	looked  int64 // where to go on looking
 	reason  string
 }
 
@@ -219,11 +220,15 @@ func (p *reader) resync() error {
 	if p.bad.table != nil && !p.bad.copying {
 		marks = "\n("
 	}
-	for i := p.Pos; ; i++ {
+	more := func(i int) error { // from i on, with what stands before it
+		p.bad.looked = p.Base + int64(i)
+		p.Pos = max(p.Pos, i-64)
+		return segment.ErrMore
+	}
+	for i := max(p.Pos, int(p.bad.looked-p.Base)); ; i++ {
 		j := bytes.IndexAny(p.Buf[i:], marks)
 		if j < 0 {
-			p.Pos = max(p.Pos, len(p.Buf)-1)
-			return segment.ErrMore
+			return more(len(p.Buf))
 		}
 		i += j
 		if p.bad.copying {
@@ -233,8 +238,7 @@ func (p *reader) resync() error {
 		}
 		if p.Buf[i] == '\n' {
 			if len(p.Buf)-i < 32 && !p.EOF {
-				p.Pos = i
-				return segment.ErrMore
+				return more(i)
 			}
 			if beginsStatement(p.Buf[i+1:]) {
 				err := p.endDamage(i + 1)
@@ -249,8 +253,7 @@ func (p *reader) resync() error {
 		cells, next, err := scanRow(p.Buf, i, p.std, p.tmp[:0])
 		p.tmp = cells[:0]
 		if err == segment.ErrMore && !p.EOF && len(p.Buf)-i < p.Opt.MaxRow {
-			p.Pos = i
-			return segment.ErrMore
+			return more(i)
 		}
 		if err == nil && len(cells) == p.cells && segment.BehindRow(p.Buf, next) {
 			err := p.endDamage(i)
