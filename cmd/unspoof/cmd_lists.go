@@ -90,7 +90,7 @@ func institutionsCmd() *cobra.Command {
 		view: view{tables: []string{"institution_use"},
 			query:   "SELECT * FROM institution_use WHERE calls > 0",
 			order:   "calls DESC, institution_id",
-			columns: "institution_id name calls calls_uk long_calls_uk accounts called_numbers a_star a b c"},
+			columns: "institution_id name calls calls_uk long_calls_uk accounts called_numbers a_star a b c d"},
 	})
 }
 

@@ -93,13 +93,13 @@ type AccountInstitution struct {
 	ID, Name                  string
 	Grade                     casefile.Grade // only where no institution is named
 	Calls, LongCalls, Numbers int64
-	AStar, A, B, C            int64
+	AStar, A, B, C, D         int64
 }
 
 const accountInstitutionsSQL = `
 SELECT COALESCE(v.institution_id, ''), COALESCE(max(u.name), ''), COALESCE(v.other, ''), count(*),
        count(*) FILTER (WHERE v.outcome = 'answered' AND v.talk_s > 60), count(DISTINCT v.called_e164),
-       count(*) FILTER (WHERE v.grade = 'A*'), count(*) FILTER (WHERE v.grade = 'A'), count(*) FILTER (WHERE v.grade = 'B'), count(*) FILTER (WHERE v.grade = 'C')
+       count(*) FILTER (WHERE v.grade = 'A*'), count(*) FILTER (WHERE v.grade = 'A'), count(*) FILTER (WHERE v.grade = 'B'), count(*) FILTER (WHERE v.grade = 'C'), count(*) FILTER (WHERE v.grade = 'D')
 FROM (SELECT *, CASE WHEN institution_id IS NULL THEN grade END AS other FROM call_verdict WHERE account_id = ?) v
 LEFT JOIN institution u ON u.institution_id = v.institution_id
 GROUP BY v.institution_id, v.other ORDER BY v.institution_id IS NULL, count(*) DESC, v.institution_id, v.other`
@@ -109,6 +109,8 @@ type Account struct {
 	Profile      Profile
 	Suspect      *Suspect // nil: an account of the platform's staff, or not built
 	Policies     []PolicyResult
+	Near         []NearMiss
+	Allocations  []Allocation
 	Identifiers  []Identifier
 	Payments     []Payment
 	PaymentPage  Page
@@ -146,6 +148,16 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				}, key)
 				return err
 			}},
+			{[]string{"near_miss"}, func() (err error) {
+				v.Near, err = collect(ctx, d, nearMissSQL+"account_id = ? ORDER BY policy, rule", scanNearMiss, key)
+				return err
+			}},
+			{[]string{"allocation"}, func() (err error) {
+				v.Allocations, err = collect(ctx, d, allocationSQL, func(r *sql.Rows, c *Allocation) error {
+					return r.Scan(&c.Country, &c.Basis, &c.Decides, &c.Reasons)
+				}, key)
+				return err
+			}},
 			{[]string{"identifier"}, func() (err error) {
 				v.Identifiers, err = collect(ctx, d, identifiersSQL, func(r *sql.Rows, c *Identifier) error {
 					into := []any{&c.Kind, &c.Value, &c.Norm, &c.FirstAt, &c.LastAt, &c.Times, &c.Others}
@@ -167,7 +179,7 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 			}},
 			{[]string{"call_verdict", "institution"}, func() (err error) {
 				v.Institutions, err = collect(ctx, d, accountInstitutionsSQL, func(r *sql.Rows, c *AccountInstitution) error {
-					return r.Scan(&c.ID, &c.Name, &c.Grade, &c.Calls, &c.LongCalls, &c.Numbers, &c.AStar, &c.A, &c.B, &c.C)
+					return r.Scan(&c.ID, &c.Name, &c.Grade, &c.Calls, &c.LongCalls, &c.Numbers, &c.AStar, &c.A, &c.B, &c.C, &c.D)
 				}, key)
 				return err
 			}},

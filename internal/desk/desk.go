@@ -20,7 +20,7 @@
 // object of one request for the ledger.
 //
 // Reading order: desk.go, permit.go, look.go (the three things), signin.go, then one file a
-// noun: overview, figure, suspect, account, victim, number, call, institution, row, table,
+// noun: overview, figure, suspect, account, victim, number, call, campaign, institution, row, table,
 // act, search. Users and sessions are in the folder auth.
 package desk
 

@@ -34,7 +34,19 @@ func asks(k *desktest.Case) map[string]func(context.Context, desk.Person) error 
 			_, err := d.Account(ctx, p, k.Account(), 1, 1)
 			return err
 		},
-		"victims":      func(ctx context.Context, p desk.Person) error { _, err := d.Victims(ctx, p, 1); return err },
+		"victims": func(ctx context.Context, p desk.Person) error {
+			_, err := d.Victims(ctx, p, 1, "gb.mobile.2")
+			return err
+		},
+		"batches": func(ctx context.Context, p desk.Person) error { _, err := d.Batches(ctx, p, 1); return err },
+		"campaigns": func(ctx context.Context, p desk.Person) error {
+			_, err := d.Campaigns(ctx, p, k.Account(), 1, 1)
+			return err
+		},
+		"campaign": func(ctx context.Context, p desk.Person) error {
+			_, err := d.Campaign(ctx, p, k.Campaign(), 1, 1)
+			return err
+		},
 		"number":       func(ctx context.Context, p desk.Person) error { _, err := d.Number(ctx, p, k.Number(), 1); return err },
 		"call":         func(ctx context.Context, p desk.Person) error { _, err := d.Call(ctx, p, k.Call()); return err },
 		"institutions": func(ctx context.Context, p desk.Person) error { _, err := d.Institutions(ctx, p, 1); return err },

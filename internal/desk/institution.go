@@ -10,21 +10,21 @@ import (
 type InstitutionUse struct {
 	ID, Name, Sector, Country                            string
 	Calls, CallsUK, LongCallsUK, Accounts, CalledNumbers int64
-	AStar, A, B, C                                       int64 // calls by grade
+	AStar, A, B, C, D                                    int64 // calls by grade; D is in no other count
 }
 
 const (
 	institutionUseSQL = `
 SELECT institution_id, COALESCE(name, ''), COALESCE(sector, ''), COALESCE(country, ''), CAST(calls AS BIGINT), CAST(calls_uk AS BIGINT),
        CAST(long_calls_uk AS BIGINT), CAST(accounts AS BIGINT), CAST(called_numbers AS BIGINT),
-       CAST(a_star AS BIGINT), CAST(a AS BIGINT), CAST(b AS BIGINT), CAST(c AS BIGINT)
+       CAST(a_star AS BIGINT), CAST(a AS BIGINT), CAST(b AS BIGINT), CAST(c AS BIGINT), CAST(d AS BIGINT)
 FROM institution_use`
 	institutionOrder = " ORDER BY calls DESC, institution_id"
 )
 
 func scanInstitutionUse(r *sql.Rows, v *InstitutionUse) error {
 	return r.Scan(&v.ID, &v.Name, &v.Sector, &v.Country, &v.Calls, &v.CallsUK, &v.LongCallsUK, &v.Accounts, &v.CalledNumbers,
-		&v.AStar, &v.A, &v.B, &v.C)
+		&v.AStar, &v.A, &v.B, &v.C, &v.D)
 }
 
 // InstitutionList is one page of the impersonated institutions.
@@ -64,7 +64,7 @@ type InstitutionNumber struct {
 type InstitutionAccount struct {
 	AccountID, Username       string
 	Calls, LongCalls, Numbers int64
-	AStar, A, B, C            int64
+	AStar, A, B, C, D         int64
 }
 
 // Institution is one institution: its numbers, its use, and who used it.
@@ -83,15 +83,17 @@ SELECT COALESCE(number_from, 0), COALESCE(number_to, 0), COALESCE(inbound_only, 
 FROM institution_number WHERE institution_id = ? ORDER BY number_from, number_to, valid_from`
 
 const institutionAccountsSQL = `
-SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.numbers, v.a_star, v.a, v.b, v.c
+SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.numbers, v.a_star, v.a, v.b, v.c, v.d
 FROM (
-	SELECT account_id, count(*) AS calls, count(*) FILTER (WHERE talk_s > 60) AS long_calls, count(DISTINCT called_e164) AS numbers,
+	SELECT account_id, count(*) FILTER (WHERE grade <> 'D') AS calls, count(*) FILTER (WHERE grade <> 'D' AND talk_s > 60) AS long_calls,
+	       count(DISTINCT called_e164) FILTER (WHERE grade <> 'D') AS numbers,
 	       count(*) FILTER (WHERE grade = 'A*') AS a_star, count(*) FILTER (WHERE grade = 'A') AS a,
-	       count(*) FILTER (WHERE grade = 'B') AS b, count(*) FILTER (WHERE grade = 'C') AS c
-	FROM call_verdict WHERE institution_id = ? AND grade IN ('A*', 'A', 'B', 'C') AND outcome = 'answered'
+	       count(*) FILTER (WHERE grade = 'B') AS b, count(*) FILTER (WHERE grade = 'C') AS c,
+	       count(*) FILTER (WHERE grade = 'D') AS d
+	FROM call_verdict WHERE institution_id = ? AND grade IN ('A*', 'A', 'B', 'C', 'D') AND outcome = 'answered'
 	GROUP BY account_id
 ) v LEFT JOIN account a ON a.account_id = v.account_id
-ORDER BY v.calls DESC, v.account_id`
+ORDER BY v.calls DESC, v.d DESC, v.account_id`
 
 // Institution is one institution by its id.
 func (d *Desk) Institution(ctx context.Context, p Person, key string, number int) (Institution, error) {
@@ -117,7 +119,7 @@ func (d *Desk) Institution(ctx context.Context, p Person, key string, number int
 			return r.Scan(&v.From, &v.To, &v.InboundOnly, &v.ValidFrom, &v.ValidTo, &v.SourceURL, &v.SeenOn)
 		}, key)
 		i.Accounts, err2 = paged(ctx, d, &i.Page, institutionAccountsSQL, func(r *sql.Rows, v *InstitutionAccount) error {
-			return r.Scan(&v.AccountID, &v.Username, &v.Calls, &v.LongCalls, &v.Numbers, &v.AStar, &v.A, &v.B, &v.C)
+			return r.Scan(&v.AccountID, &v.Username, &v.Calls, &v.LongCalls, &v.Numbers, &v.AStar, &v.A, &v.B, &v.C, &v.D)
 		}, key)
 		return i, errors.Join(err, err1, err2)
 	})

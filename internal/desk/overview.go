@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/unspoof/unspoof/internal/store"
 )
@@ -15,6 +16,7 @@ type Overview struct {
 	Tables       int
 	Missing      []string // tables of this page that have not been built
 	Figures      []Figure
+	Breakdowns   []Breakdown
 	Funnel       []FunnelStep
 	Days         []Day
 	Institutions []InstitutionUse // the most impersonated
@@ -50,7 +52,9 @@ func (d *Desk) Overview(ctx context.Context, p Person) (Overview, error) {
 		o.Sources = len(sources)
 		var err2, err3, err4 error
 		if d.has("figure") {
-			o.Figures, err2 = collect(ctx, d, figureSQL+" WHERE name NOT LIKE '%.%'", scanFigure)
+			var all []Figure
+			all, err2 = collect(ctx, d, figureSQL, scanFigure)
+			o.Figures, o.Breakdowns = apart(all)
 			o.Funnel = funnelOf(o.Figures)
 		}
 		if d.has("calls_by_day") {
@@ -63,6 +67,29 @@ func (d *Desk) Overview(ctx context.Context, p Person) (Overview, error) {
 		}
 		return o, errors.Join(err1, err2, err3, err4)
 	})
+}
+
+// Breakdown is the figures of one kind, one for each key: calls by month, by country.
+type Breakdown struct {
+	Kind, Title string
+	Figures     []Figure // their titles are the keys
+}
+
+// apart takes the figures that are part of a breakdown (KIND.KEY, titled TITLE: KEY) from the others.
+func apart(all []Figure) (figures []Figure, list []Breakdown) {
+	for _, f := range all {
+		kind, key, by := strings.Cut(f.Name, ".")
+		if !by {
+			figures = append(figures, f)
+			continue
+		}
+		if n := len(list); n == 0 || list[n-1].Kind != kind {
+			list = append(list, Breakdown{Kind: kind, Title: strings.TrimSuffix(f.Title, ": "+key)})
+		}
+		f.Title = key
+		list[len(list)-1].Figures = append(list[len(list)-1].Figures, f)
+	}
+	return figures, list
 }
 
 func funnelOf(figures []Figure) (steps []FunnelStep) {

@@ -18,6 +18,10 @@ type Suspect struct {
 	LinkedLoss                                                 sql.Null[int64]
 	FirstAt, LastAt                                            sql.Null[time.Time]
 	Ref                                                        casefile.RowRef
+	CountryClaimed, CountryPhone, CountryTarget                string
+	TargetShare                                                float64 // of its answered calls, to CountryTarget
+	PasscodeCalls, Campaigns, CountriesCalled, IPs             int64
+	ScriptLanguages                                            string
 	Rank                                                       sql.Null[int64] // under the policy asked for
 }
 
@@ -28,13 +32,16 @@ CAST(s.payments AS BIGINT), CAST(s.calls AS BIGINT), CAST(s.answered AS BIGINT),
 CAST(s.calls_uk AS BIGINT), CAST(s.long_calls_uk AS BIGINT), CAST(s.victims AS BIGINT), CAST(s.victims_uk AS BIGINT),
 COALESCE(CAST(s.institutions AS VARCHAR), ''), COALESCE(CAST(s.linked_reports AS BIGINT), 0), COALESCE(CAST(s.active_days AS BIGINT), 0),
 CAST(s.linked_loss_minor AS BIGINT), s.first_at, s.last_at,
-COALESCE(s.ref_source, ''), COALESCE(s.ref_table, ''), COALESCE(s.ref_row, 0), COALESCE(s.ref_offset, 0)`
+COALESCE(s.ref_source, ''), COALESCE(s.ref_table, ''), COALESCE(s.ref_row, 0), COALESCE(s.ref_offset, 0),
+COALESCE(s.country_claimed, ''), COALESCE(s.country_phone, ''), COALESCE(s.country_target, ''), COALESCE(CAST(s.target_share AS DOUBLE), 0),
+CAST(s.passcode_calls AS BIGINT), CAST(s.campaigns AS BIGINT), CAST(s.countries_called AS BIGINT), CAST(s.ips AS BIGINT), COALESCE(s.script_languages, '')`
 
 func scanSuspect(r *sql.Rows, v *Suspect) error {
 	into := []any{&v.AccountID, &v.Username, &v.Role, &v.Country, &v.CountryBasis, &v.SpendSat, &v.SpendGBP, &v.SpendEUR,
 		&v.Payments, &v.Calls, &v.Answered, &v.LongCalls, &v.CallsUK, &v.LongCallsUK, &v.Victims, &v.VictimsUK,
 		&v.Institutions, &v.LinkedReports, &v.ActiveDays, &v.LinkedLoss, &v.FirstAt, &v.LastAt}
-	return r.Scan(append(append(into, refInto(&v.Ref)...), &v.Rank)...)
+	return r.Scan(append(append(into, refInto(&v.Ref)...), &v.CountryClaimed, &v.CountryPhone, &v.CountryTarget, &v.TargetShare,
+		&v.PasscodeCalls, &v.Campaigns, &v.CountriesCalled, &v.IPs, &v.ScriptLanguages, &v.Rank)...)
 }
 
 // Policy is a ranking policy and how many accounts pass it.
@@ -53,7 +60,48 @@ type SuspectList struct {
 	Policy   string // the policy asked for; empty: all accounts
 	Policies []Policy
 	List     []Suspect
+	Steps    []PolicyStep // what the policy's latest version removed, requirement by requirement
+	Near     []NearMiss   // who is just below one of them
 }
+
+// PolicyStep is one requirement of a policy and how many accounts it removed.
+type PolicyStep struct {
+	Place                  int64
+	Rule, Why              string
+	Before, Removed, Left  int64
+	ApprovedBy, ApprovedOn string
+}
+
+const policyStepsSQL = `
+SELECT CAST(place AS BIGINT), rule, COALESCE(why, ''), CAST(before AS BIGINT), CAST(removed AS BIGINT), CAST("left" AS BIGINT), COALESCE(approved_by, ''), COALESCE(approved_on, '')
+FROM policy_step WHERE policy = ? AND latest ORDER BY place`
+
+// NearMiss is one account that meets all of a policy's requirements but one, which it misses by
+// little.
+type NearMiss struct {
+	Policy, Rule, AccountID string
+	Place                   int64 // among those that miss it, from 1
+	Value, ShortBy          float64
+	Ref                     casefile.RowRef
+}
+
+const nearMissSQL = `
+SELECT policy, rule, account_id, CAST(place AS BIGINT), CAST(value AS DOUBLE), CAST(short_by AS DOUBLE), ` + refColumns + `
+FROM near_miss WHERE latest AND `
+
+func scanNearMiss(r *sql.Rows, v *NearMiss) error {
+	return r.Scan(append([]any{&v.Policy, &v.Rule, &v.AccountID, &v.Place, &v.Value, &v.ShortBy}, refInto(&v.Ref)...)...)
+}
+
+// Allocation is one country that an account may concern.
+type Allocation struct {
+	Country, Basis string
+	Decides        bool
+	Reasons        string
+}
+
+const allocationSQL = `
+SELECT COALESCE(country, ''), basis, decides, COALESCE(reasons, '') FROM allocation WHERE account_id = ? ORDER BY decides DESC, basis`
 
 const (
 	suspectsSQL = "SELECT " + suspectColumns + `, NULL::BIGINT
@@ -91,7 +139,17 @@ func (d *Desk) Suspects(ctx context.Context, p Person, number int, policy string
 		if !known {
 			return l, ErrNotFound
 		}
-		l.List, err = paged(ctx, d, &l.Page, suspectsByPolicySQL, scanSuspect, policy)
+		if l.List, err = paged(ctx, d, &l.Page, suspectsByPolicySQL, scanSuspect, policy); err != nil {
+			return l, err
+		}
+		if d.has("policy_step") {
+			l.Steps, err = collect(ctx, d, policyStepsSQL, func(r *sql.Rows, v *PolicyStep) error {
+				return r.Scan(&v.Place, &v.Rule, &v.Why, &v.Before, &v.Removed, &v.Left, &v.ApprovedBy, &v.ApprovedOn)
+			}, policy)
+		}
+		if err == nil && d.has("near_miss") {
+			l.Near, err = collect(ctx, d, nearMissSQL+"policy = ? ORDER BY rule, place", scanNearMiss, policy)
+		}
 		return l, err
 	})
 }

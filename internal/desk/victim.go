@@ -23,32 +23,74 @@ type Victim struct {
 	LinkedLoss                        sql.Null[int64]
 	Points                            float64
 	Reasons                           string
+	TalkBand, Line, Area, Force       string // of the talk of the longest call; of the number plan; empty: not known
+	PasscodeCalls, Priority           int64
+	Batch, Excluded                   string // the contact batch, or why it is in none
 }
 
 const victimSQL = `
 SELECT called_e164, COALESCE(country, ''), CAST(calls AS BIGINT), CAST(answered AS BIGINT), CAST(long_calls AS BIGINT), CAST(talk_s AS BIGINT),
        first_at, last_at, COALESCE(CAST(accounts AS BIGINT), 0), COALESCE(CAST(institutions AS VARCHAR), ''), COALESCE(best_grade, ''),
        CASE COALESCE(CAST("repeat" AS VARCHAR), 'false') WHEN 'false' THEN '' WHEN 'true' THEN 'yes' ELSE CAST("repeat" AS VARCHAR) END,
-       COALESCE(CAST(linked_reports AS BIGINT), 0), CAST(linked_loss_minor AS BIGINT), COALESCE(CAST(points AS DOUBLE), 0), COALESCE(CAST(reasons AS VARCHAR), '')
+       COALESCE(CAST(linked_reports AS BIGINT), 0), CAST(linked_loss_minor AS BIGINT), COALESCE(CAST(points AS DOUBLE), 0), COALESCE(CAST(reasons AS VARCHAR), ''),
+       COALESCE(talk_band, ''), COALESCE(line, ''), COALESCE(area, ''), COALESCE(force_area, ''), CAST(passcode_calls AS BIGINT), CAST(priority AS BIGINT),
+       COALESCE(batch_id, ''), COALESCE(excluded_reason, '')
 FROM victim`
 
 func scanVictim(r *sql.Rows, v *Victim) error {
 	return r.Scan(&v.Number, &v.Country, &v.Calls, &v.Answered, &v.LongCalls, &v.TalkS, &v.FirstAt, &v.LastAt, &v.Accounts,
-		&v.Institutions, &v.BestGrade, &v.Repeat, &v.LinkedReports, &v.LinkedLoss, &v.Points, &v.Reasons)
+		&v.Institutions, &v.BestGrade, &v.Repeat, &v.LinkedReports, &v.LinkedLoss, &v.Points, &v.Reasons,
+		&v.TalkBand, &v.Line, &v.Area, &v.Force, &v.PasscodeCalls, &v.Priority, &v.Batch, &v.Excluded)
 }
 
 // VictimList is one page of called numbers.
 type VictimList struct {
-	Page Page
-	List []Victim
+	Page  Page
+	Batch string // the batch asked for; empty: all numbers
+	List  []Victim
 }
 
-// Victims lists the called numbers by their points, highest first.
-func (d *Desk) Victims(ctx context.Context, p Person, number int) (VictimList, error) {
-	a := Asked{Action: SeePeople, Object: "page:victims", Details: map[string]any{"page": number}, Needs: []string{"victim"}}
+// Victims lists the called numbers, of one contact batch or all, by their points, highest first.
+func (d *Desk) Victims(ctx context.Context, p Person, number int, batch string) (VictimList, error) {
+	a := Asked{Action: SeePeople, Object: "page:victims", Details: map[string]any{"page": number, "batch": quoted(batch)}, Needs: []string{"victim"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (_ VictimList, err error) {
-		l := VictimList{Page: page(number)}
-		l.List, err = paged(ctx, d, &l.Page, victimSQL+" WHERE called_e164 IS NOT NULL ORDER BY points DESC NULLS LAST, talk_s DESC, called_e164", scanVictim)
+		l := VictimList{Page: page(number), Batch: batch}
+		where, args := " WHERE called_e164 IS NOT NULL", []any(nil)
+		if batch != "" {
+			where, args = where+" AND batch_id = ?", []any{batch}
+		}
+		l.List, err = paged(ctx, d, &l.Page, victimSQL+where+" ORDER BY points DESC NULLS LAST, talk_s DESC, called_e164", scanVictim, args...)
+		return l, err
+	})
+}
+
+// Batch is one lot of called numbers to warn, or those left out for one kind of reason.
+type Batch struct {
+	ID, Country, Line, Force, Excluded           string
+	Priority                                     sql.Null[int64]
+	Numbers, LongCalls, WithPasscode, WithReport int64
+	FirstAt, LastAt                              sql.Null[time.Time]
+}
+
+const batchSQL = `
+SELECT batch_id, COALESCE(country, ''), COALESCE(line, ''), COALESCE(force_area, ''), COALESCE(excluded, ''), CAST(priority AS BIGINT),
+       CAST(numbers AS BIGINT), COALESCE(CAST(long_calls AS BIGINT), 0), CAST(numbers_passcode AS BIGINT), CAST(numbers_reported AS BIGINT), first_at, last_at
+FROM contact_batch ORDER BY priority NULLS LAST, numbers DESC, batch_id, excluded`
+
+// BatchList is one page of contact batches.
+type BatchList struct {
+	Page Page
+	List []Batch
+}
+
+// Batches lists the contact batches, the most urgent first, and behind them what is excluded.
+func (d *Desk) Batches(ctx context.Context, p Person, number int) (BatchList, error) {
+	a := Asked{Action: SeePeople, Object: "page:batches", Details: map[string]any{"page": number}, Needs: []string{"contact_batch"}}
+	return look(ctx, d, p, a, func(ctx context.Context) (_ BatchList, err error) {
+		l := BatchList{Page: page(number)}
+		l.List, err = paged(ctx, d, &l.Page, batchSQL, func(r *sql.Rows, v *Batch) error {
+			return r.Scan(&v.ID, &v.Country, &v.Line, &v.Force, &v.Excluded, &v.Priority, &v.Numbers, &v.LongCalls, &v.WithPasscode, &v.WithReport, &v.FirstAt, &v.LastAt)
+		})
 		return l, err
 	})
 }

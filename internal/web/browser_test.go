@@ -126,6 +126,7 @@ func TestInBrowser(t *testing.T) {
 	step("overview", chromedp.SendKeys(chromedp.CSS("#name"), "supervisor"), chromedp.SendKeys(chromedp.CSS("#password"), desktest.Password), chromedp.Submit(chromedp.CSS("#password")),
 		chromedp.WaitVisible(chromedp.CSS(".tiles")), charts(3))
 	step("suspects", chromedp.Click(chromedp.CSS(`.nav a[href="/suspects"]`)), chromedp.WaitVisible(chromedp.CSS(".filters")))
+	step("policy", chromedp.Navigate(s.URL+s.addresses()["/suspects"]), chromedp.WaitVisible(chromedp.CSS(".filters")))
 	step("account", chromedp.Navigate(s.URL+s.addresses()["/account"]), chromedp.WaitVisible(chromedp.CSS("#calls")))
 	step("call", chromedp.Click(chromedp.CSS(`#calls ~ .scroll tbody tr:nth-child(2) a[href^="/call"]`)), chromedp.WaitVisible(chromedp.CSS(`a.ref`)))
 	title, err := chromedp.Run(ctx, chromedp.Title())
@@ -143,7 +144,7 @@ func TestInBrowser(t *testing.T) {
 	if !strings.HasPrefix(bytes, "(1,'Smith','[masked]',") {
 		t.Fatalf("the row's bytes on the page: %q", bytes)
 	}
-	for _, path := range []string{"/victims", "/number", "/institutions", "/institution", "/tables", "/table", "/figure", "/ledger", "/search"} {
+	for _, path := range []string{"/victims", "/batches", "/number", "/campaigns", "/campaign", "/institutions", "/institution", "/tables", "/table", "/figure", "/ledger", "/search"} {
 		step(path[1:], chromedp.Navigate(s.URL+s.addresses()[path]), chromedp.WaitVisible(chromedp.CSS("main h1")))
 	}
 	if shots != "" {

@@ -28,6 +28,7 @@ type gradePoint struct {
 	A     int64  `json:"a"`
 	B     int64  `json:"b"`
 	C     int64  `json:"c"`
+	D     int64  `json:"d"`
 }
 
 func (s *server) dataDays(r *http.Request, p desk.Person) (answer, error) {
@@ -52,7 +53,7 @@ func (s *server) dataInstitutions(r *http.Request, p desk.Person) (answer, error
 	use, err := s.desk.InstitutionChart(r.Context(), p)
 	list := make([]gradePoint, len(use))
 	for i, u := range use {
-		list[i] = gradePoint{visible(u.Name), u.AStar, u.A, u.B, u.C}
+		list[i] = gradePoint{visible(u.Name), u.AStar, u.A, u.B, u.C, u.D}
 	}
 	return answer{JSON: list}, err
 }

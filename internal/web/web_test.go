@@ -17,7 +17,7 @@ import (
 
 // forbidden says which pages a role may not see; what is not named here it may.
 var forbidden = map[auth.Role]string{
-	auth.Reader:     "/suspects /account /victims /number /call /institution /row /snapshots /search /ledger",
+	auth.Reader:     "/suspects /account /victims /batches /number /campaigns /campaign /call /institution /row /snapshots /search /ledger",
 	auth.Analyst:    "/ledger",
 	auth.Supervisor: "",
 }

@@ -127,6 +127,9 @@ func (k *Case) Account() string { return k.text("a1") }
 // Call is one of its calls.
 func (k *Case) Call() string { return k.text("cdr:1") }
 
+// Campaign is the campaign of its calls.
+func (k *Case) Campaign() string { return k.text("C000001") }
+
 // Institution is the institution it pretended to be.
 func (k *Case) Institution() string { return k.text("barclays") }
 

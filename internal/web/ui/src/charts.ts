@@ -6,7 +6,7 @@ import type { Theme } from "./theme";
 
 interface Step { name: string; title: string; value: number }
 interface Day { day: string; answered: number; calls_uk: number; long_calls_uk: number }
-interface Use { name: string; a_star: number; a: number; b: number; c: number }
+interface Use { name: string; a_star: number; a: number; b: number; c: number; d: number }
 
 type Build = (data: never, t: Theme) => EChartsCoreOption;
 
@@ -102,6 +102,7 @@ function institutions(data: Use[], t: Theme): EChartsCoreOption {
     series: [
       bar("A*", (u) => u.a_star, t.grades.astar), bar("A", (u) => u.a, t.grades.a),
       bar("B", (u) => u.b, t.grades.b), bar("C", (u) => u.c, t.grades.c),
+      bar("D, not counted", (u) => u.d, t.grades.d),
     ],
   };
 }

@@ -6,7 +6,7 @@ export interface Theme {
   line: string;
   card: string;
   series: string[];
-  grades: Record<"astar" | "a" | "b" | "c", string>;
+  grades: Record<"astar" | "a" | "b" | "c" | "d", string>;
 }
 
 export function theme(): Theme {
@@ -18,6 +18,6 @@ export function theme(): Theme {
     line: colour("line"),
     card: colour("card"),
     series: ["series-1", "series-2", "series-3", "series-4"].map(colour),
-    grades: { astar: colour("grade-astar"), a: colour("grade-a"), b: colour("grade-b"), c: colour("grade-c") },
+    grades: { astar: colour("grade-astar"), a: colour("grade-a"), b: colour("grade-b"), c: colour("grade-c"), d: colour("grade-d") },
   };
 }
