@@ -53,13 +53,6 @@ block AS (
   FROM presented ASOF JOIN uk_block ON british_key(number) >= number_from
   WHERE NOT EXISTS (SELECT 1 FROM number_block)
 ),
-shown AS (
-  SELECT p.number, regexp_full_match(CAST(p.number AS VARCHAR), '44[12358][0-9]{8,9}') AS uk_line,
-    CASE WHEN CAST(p.number AS VARCHAR) LIKE '449%' THEN 'a 09 number cannot place calls'
-         WHEN b.status = 'unallocated' THEN 'the presented number is in a block that is not allocated (' || b.plan || ')'
-         WHEN b.status = 'drama' THEN 'the presented number is in a range kept for fiction (' || b.plan || ')' END AS reason
-  FROM presented p LEFT JOIN block b USING (number)
-),
 -- Rung E: numbers that only resemble a registered one. The nearest resemblance counts: the
 -- number itself on another day, one digit, two neighbouring digits changed over (of the last
 -- ten), the same but for the last two digits.
@@ -85,43 +78,67 @@ listed AS ( -- on a Do-Not-Originate list, without an end
   SELECT DISTINCT p.number FROM presented p
   JOIN institution_number n ON p.number BETWEEN n.number_from AND n.number_to AND n.list = 'do_not_originate' AND n.inbound_only AND n.valid_to IS NULL
 ),
-named AS (
-  SELECT m.presented_name, m.institution_id, i.name, 'the presented name says ' || m.alias || ' (' || i.name || ')' AS reason
-  FROM name_match m JOIN institution i USING (institution_id)
+-- All that is known of a presented number, whenever and by whom it was shown.
+shown AS (
+  SELECT p.number, regexp_full_match(CAST(p.number AS VARCHAR), '44[12358][0-9]{8,9}') AS uk_line,
+    CASE WHEN CAST(p.number AS VARCHAR) LIKE '449%' THEN 'a 09 number cannot place calls'
+         WHEN b.status = 'unallocated' THEN 'the presented number is in a block that is not allocated (' || b.plan || ')'
+         WHEN b.status = 'drama' THEN 'the presented number is in a range kept for fiction (' || b.plan || ')' END AS x_reason,
+    r.resembles, r.resembled, l.number IS NOT NULL AS dno
+  FROM presented p LEFT JOIN block b USING (number) LEFT JOIN resembling r USING (number) LEFT JOIN listed l USING (number)
 ),
-hinted AS (SELECT h.presented_name, h.role, i.name || ' (the name is nearly ' || h.alias || ')' AS resembles, i.name AS resembled FROM name_hint h LEFT JOIN institution i ON i.institution_id = h.resembles),
+-- And of a presented name.
+named AS (
+  SELECT presented_name, m.institution_id, i.name, 'the presented name says ' || m.alias || ' (' || i.name || ')' AS reason,
+    h.role, e.name || ' (the name is nearly ' || h.alias || ')' AS resembles
+  FROM (name_match m JOIN institution i USING (institution_id)) FULL JOIN name_hint h USING (presented_name) LEFT JOIN institution e ON e.institution_id = h.resembles
+),
+-- Of what was presented and could not be normalised, only its shape is known.
+unread AS (
+  SELECT raw, raw_withheld,
+    CASE WHEN shape = '159' THEN 'the number 159 never calls'
+         WHEN starts_with(shape, '0') AND NOT starts_with(shape, '00') OR starts_with(shape, '44') OR starts_with(shape, '+44') OR starts_with(shape, '0044')
+           THEN 'a British number has 9 or 10 digits behind the 0' END AS x_reason
+  FROM (
+    SELECT raw, phone_text(clid_number(raw)) AS shape,
+      lower(trim(raw, ' "<>')) IN ('', 'anonymous', 'private', 'restricted', 'unknown', 'unavailable', 'withheld', 'blocked') AS raw_withheld
+    FROM (SELECT DISTINCT coalesce(presented_raw, '') AS raw FROM call WHERE presented_e164 IS NULL)
+  )
+),
 told AS (
   SELECT t.script_id, t.institution_id, i.name, CASE WHEN t.institution_id IS NULL THEN 'the recorded text names several institutions (' || t.named || ')'
     ELSE 'the recorded text says ' || t.alias || ' (' || i.name || ')' END AS reason
   FROM script_name t LEFT JOIN institution i USING (institution_id)
 ),
+-- The days of block_rule, in one row.
+since AS (
+  SELECT min(from_day) AS first, max(from_day) FILTER (WHERE rule_id = 'uk-dno-2019') AS uk_dno, max(from_day) FILTER (WHERE rule_id = 'uk-cli-2023') AS uk_cli,
+    max(from_day) FILTER (WHERE rule_id = 'uk-abroad-2025') AS uk_abroad, max(from_day) FILTER (WHERE rule_id = 'fr-man-2024') AS fr_man,
+    max(from_day) FILTER (WHERE rule_id = 'fr-mobile-2026') AS fr_mobile, max(from_day) FILTER (WHERE rule_id = 'us-shaken-2021') AS us_shaken,
+    max(from_day) FILTER (WHERE rule_id = 'us-dno-2026') AS us_dno
+  FROM block_rule
+),
 looked AS (
-  SELECT c.*, q.day, coalesce(a.role IN ('admin', 'staff'), false) AS staff, h.grade AS held_grade, h.institution_id AS held_by, h.reason AS held_reason,
-    n.institution_id AS named_as, n.name AS named_name, n.reason AS named_reason, t.institution_id AS told_as, t.reason AS told_reason, x.reason AS x_reason, x.uk_line,
-    CASE WHEN h.grade IS NULL THEN r.resembles END AS number_resembles, CASE WHEN h.grade IS NULL THEN r.resembled END AS number_resembled,
-    e.resembles AS name_resembles, e.resembled AS name_resembled, e.role AS role_hint, o.number IS NOT NULL AS own_number, d.number IS NOT NULL AS dno,
-    -- of a number that could not be normalised, only its shape is known
-    CASE WHEN c.presented_e164 IS NULL THEN phone_text(clid_number(c.presented_raw)) END AS shape
+  SELECT c.call_id, c.account_id, c.started_at, c.called_e164, c.called_country, c.outcome, c.talk_s, c.presented_e164, c.presented_name, c.ref_source, c.ref_table, c.ref_row, c.ref_offset,
+    q.day, coalesce(a.role IN ('admin', 'staff'), false) AS staff, h.grade AS held_grade, h.institution_id AS held_by, h.reason AS held_reason,
+    n.institution_id AS named_as, n.name AS named_name, n.reason AS named_reason, t.institution_id AS told_as, t.reason AS told_reason,
+    x.x_reason, x.uk_line, x.dno, CASE WHEN h.grade IS NULL THEN x.resembles END AS number_resembles, CASE WHEN h.grade IS NULL THEN x.resembled END AS number_resembled,
+    n.resembles AS name_resembles, n.role AS role_hint, o.number IS NOT NULL AS own_number,
+    coalesce(u.raw_withheld, false) AS withheld, u.x_reason AS shape_reason, x.x_reason IS NOT NULL OR u.x_reason IS NOT NULL AS cannot
   FROM call c
   LEFT JOIN account a USING (account_id)
   LEFT JOIN quarter q ON q.q = epoch_us(c.started_at) // 900000000
   LEFT JOIN held h ON h.number = c.presented_e164 AND h.day = q.day
   LEFT JOIN named n ON n.presented_name = c.presented_name
-  LEFT JOIN hinted e ON e.presented_name = c.presented_name
   LEFT JOIN told t ON t.script_id = c.script_id
   LEFT JOIN shown x ON x.number = c.presented_e164
-  LEFT JOIN resembling r ON r.number = c.presented_e164
   LEFT JOIN own o ON o.account_id = c.account_id AND o.number = c.presented_e164
-  LEFT JOIN listed d ON d.number = c.presented_e164
-),
-shaped AS (
-  SELECT *, x_reason IS NOT NULL OR coalesce(shape = '159' OR starts_with(shape, '0') AND NOT starts_with(shape, '00') OR starts_with(shape, '44') OR starts_with(shape, '+44') OR starts_with(shape, '0044'), false) AS cannot
-  FROM looked
+  LEFT JOIN unread u ON u.raw = CASE WHEN c.presented_e164 IS NULL THEN coalesce(c.presented_raw, '') END
 ),
 judged AS (
-  SELECT *, called_country = 'GB' AND dno AS r_dno, called_country = 'GB' AND cannot AS r_cannot, called_country = 'GB' AND coalesce(uk_line, false) AS r_abroad,
+  SELECT *, called_country = 'GB' AND coalesce(dno, false) AS r_dno, called_country = 'GB' AND cannot AS r_cannot, called_country = 'GB' AND coalesce(uk_line, false) AS r_abroad,
     called_country = 'FR' AND presented_e164 // 1000000000 = 33 AS r_fr, called_country = 'FR' AND presented_e164 // 100000000 IN (336, 337) AS r_fr_mobile,
-    called_country = 'US' AND presented_e164 // 10000000000 = 1 AS r_us, called_country = 'US' AND dno AS r_us_dno,
+    called_country = 'US' AND presented_e164 // 10000000000 = 1 AS r_us, called_country = 'US' AND coalesce(dno, false) AS r_us_dno,
     CASE WHEN staff THEN 'U'
          WHEN held_grade = 'A*' THEN 'A*'
          WHEN own_number AND NOT cannot THEN 'U'
@@ -130,9 +147,9 @@ judged AS (
          WHEN told_as IS NOT NULL THEN 'D'
          WHEN cannot THEN 'X'
          WHEN number_resembles IS NOT NULL OR name_resembles IS NOT NULL THEN 'E'
-         WHEN presented_e164 IS NULL AND lower(trim(coalesce(presented_raw, ''), ' "<>')) IN ('', 'anonymous', 'private', 'restricted', 'unknown', 'unavailable', 'withheld', 'blocked') THEN 'W'
+         WHEN withheld THEN 'W'
          ELSE 'U' END AS grade
-  FROM shaped
+  FROM looked, since
 )
 SELECT call_id, account_id, started_at, called_e164, called_country, outcome, talk_s, staff, grade,
   CASE grade WHEN 'C' THEN named_as WHEN 'D' THEN told_as WHEN 'A*' THEN held_by WHEN 'A' THEN held_by WHEN 'B' THEN held_by END AS institution_id,
@@ -141,9 +158,9 @@ SELECT call_id, account_id, started_at, called_e164, called_country, outcome, ta
        WHEN own_number THEN 'own number' ELSE 'own or unknown number' END AS rule,
   CASE WHEN staff THEN 'a call of the platform''s staff: a test, not an impersonation'
        WHEN grade IN ('A*', 'A', 'B') THEN held_reason
-       WHEN grade = 'C' THEN named_reason || CASE WHEN x_reason IS NOT NULL THEN '; ' || x_reason ELSE '' END
-       WHEN grade = 'D' THEN told_reason || CASE WHEN x_reason IS NOT NULL THEN '; ' || x_reason ELSE '' END
-       WHEN grade = 'X' THEN coalesce(x_reason, CASE WHEN shape = '159' THEN 'the number 159 never calls' ELSE 'a British number has 9 or 10 digits behind the 0' END)
+       WHEN grade = 'C' THEN named_reason || coalesce('; ' || x_reason, '')
+       WHEN grade = 'D' THEN told_reason || coalesce('; ' || x_reason, '')
+       WHEN grade = 'X' THEN coalesce(x_reason, shape_reason)
        WHEN grade = 'E' THEN 'it only resembles ' || coalesce(number_resembles, name_resembles)
        WHEN grade = 'W' THEN 'no number was presented'
        WHEN own_number THEN 'the account gives the presented number as its own telephone' || coalesce('; without that: ' || coalesce(held_reason, named_reason, told_reason), '')
@@ -161,13 +178,13 @@ SELECT call_id, account_id, started_at, called_e164, called_country, outcome, ta
   -- under their condition; and which of both were in force when it was made.
   CASE WHEN r_dno THEN 'uk-dno-2019, uk-cli-2023' WHEN r_cannot THEN 'uk-cli-2023' WHEN r_us_dno THEN 'us-dno-2026' END AS would_block,
   CASE WHEN r_abroad THEN 'uk-abroad-2025' WHEN r_fr_mobile THEN 'fr-man-2024, fr-mobile-2026' WHEN r_fr THEN 'fr-man-2024' WHEN r_us THEN 'us-shaken-2021' END AS might_block,
-  CASE WHEN day >= (SELECT min(from_day) FROM block_rule) THEN nullif(concat_ws(', ',
-    CASE WHEN r_dno AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'uk-dno-2019') THEN 'uk-dno-2019' END,
-    CASE WHEN (r_dno OR r_cannot) AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'uk-cli-2023') THEN 'uk-cli-2023' END,
-    CASE WHEN r_abroad AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'uk-abroad-2025') THEN 'uk-abroad-2025' END,
-    CASE WHEN r_fr AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'fr-man-2024') THEN 'fr-man-2024' END,
-    CASE WHEN r_fr_mobile AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'fr-mobile-2026') THEN 'fr-mobile-2026' END,
-    CASE WHEN r_us AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'us-shaken-2021') THEN 'us-shaken-2021' END,
-    CASE WHEN r_us_dno AND day >= (SELECT from_day FROM block_rule WHERE rule_id = 'us-dno-2026') THEN 'us-dno-2026' END), '') END AS rules_then,
+  CASE WHEN day >= first AND (r_dno OR r_cannot OR r_abroad OR r_fr OR r_us OR r_us_dno) THEN nullif(concat_ws(', ',
+    CASE WHEN r_dno AND day >= uk_dno THEN 'uk-dno-2019' END,
+    CASE WHEN (r_dno OR r_cannot) AND day >= uk_cli THEN 'uk-cli-2023' END,
+    CASE WHEN r_abroad AND day >= uk_abroad THEN 'uk-abroad-2025' END,
+    CASE WHEN r_fr AND day >= fr_man THEN 'fr-man-2024' END,
+    CASE WHEN r_fr_mobile AND day >= fr_mobile THEN 'fr-mobile-2026' END,
+    CASE WHEN r_us AND day >= us_shaken THEN 'us-shaken-2021' END,
+    CASE WHEN r_us_dno AND day >= us_dno THEN 'us-dno-2026' END), '') END AS rules_then,
   ref_source, ref_table, ref_row, ref_offset
 FROM judged

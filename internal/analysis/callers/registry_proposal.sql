@@ -1,18 +1,22 @@
 -- Numbers in no registry that user accounts showed in at least 20 calls: for a person to find
 -- out whose they are. What is known of each stands beside it; nothing is added to the registry.
-WITH used AS (
-  SELECT presented_e164 AS number, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered, count(DISTINCT account_id) AS accounts,
-    count(DISTINCT called_e164) AS called_numbers, min(started_at) AS first_at, max(started_at) AS last_at,
-    count(*) FILTER (WHERE rule = 'own number') AS own_calls, min(resembles) AS resembles,
-    arg_min(ref_source, (started_at, call_id)) AS ref_source, arg_min(ref_table, (started_at, call_id)) AS ref_table,
-    arg_min(ref_row, (started_at, call_id)) AS ref_row, arg_min(ref_offset, (started_at, call_id)) AS ref_offset
-  FROM call_verdict v
+WITH seen AS ( -- the few that were shown often enough
+  SELECT presented_e164 AS number FROM call_verdict
   WHERE presented_e164 IS NOT NULL AND NOT staff AND grade NOT IN ('A*', 'A', 'B', 'X')
   GROUP BY presented_e164 HAVING count(*) >= 20
 ),
+used AS (
+  SELECT presented_e164 AS number, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered, count(DISTINCT account_id) AS accounts,
+    count(DISTINCT called_e164) AS called_numbers, min(started_at) AS first_at, max(started_at) AS last_at,
+    count(*) FILTER (WHERE rule = 'own number') AS own_calls, min(resembles) AS resembles,
+    arg_min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, (started_at, call_id)) AS ref
+  FROM call_verdict
+  WHERE presented_e164 IN (SELECT number FROM seen) AND NOT staff AND grade NOT IN ('A*', 'A', 'B', 'X')
+  GROUP BY presented_e164
+),
 names AS (
   SELECT presented_e164 AS number, presented_name, institution_id, count(*) AS n
-  FROM call_verdict WHERE presented_name IS NOT NULL AND presented_e164 IN (SELECT number FROM used) AND NOT staff GROUP BY ALL
+  FROM call_verdict WHERE presented_name IS NOT NULL AND presented_e164 IN (SELECT number FROM seen) AND NOT staff GROUP BY ALL
 ),
 shown AS (
   SELECT number, string_agg(presented_name, '; ' ORDER BY n DESC, presented_name) FILTER (WHERE place <= 5) AS names,
@@ -29,6 +33,6 @@ SELECT u.number AS presented_e164, u.calls, u.answered, u.accounts, u.called_num
   p.kind, p.provider, p.area, x.neighbour, u.resembles, u.own_calls,
   u.calls || ' calls by ' || u.accounts || ' accounts show it' || coalesce('; with names of ' || s.institutions, '') || coalesce('; ' || p.kind, '') || coalesce(' of ' || p.provider, '')
     || coalesce(' in ' || p.area, '') || coalesce('; near ' || x.neighbour, '') || CASE WHEN u.own_calls > 0 THEN '; ' || u.own_calls || ' of them by an account whose telephone it is' ELSE '' END AS reasons,
-  u.ref_source, u.ref_table, u.ref_row, u.ref_offset
+  u.ref.s AS ref_source, u.ref.t AS ref_table, u.ref.r AS ref_row, u.ref.o AS ref_offset
 FROM used u LEFT JOIN shown s USING (number) LEFT JOIN near x USING (number) LEFT JOIN plan p USING (number)
 ORDER BY u.calls DESC, u.number

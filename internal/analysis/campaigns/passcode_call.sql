@@ -10,17 +10,23 @@ WITH pressed AS (
   SELECT k.number_e164, k.at, sum(k.keys) AS keys FROM keypress k WHERE k.number_e164 IS NOT NULL AND k.at IS NOT NULL GROUP BY ALL
 ),
 c AS (
-  SELECT v.call_id, v.account_id, v.started_at, v.called_e164, v.talk_s, v.grade, v.institution_id, c.script_id, c.recording, c.keypress_count,
-    v.started_at + to_seconds(v.talk_s + 5) AS until, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
-  FROM call_verdict v JOIN call c USING (call_id)
-  WHERE v.outcome = 'answered' AND NOT v.staff AND v.talk_s <= 120 AND v.started_at IS NOT NULL AND v.called_e164 IS NOT NULL
+  SELECT call_id, account_id, started_at, called_e164, talk_s, grade, institution_id, started_at + to_seconds(talk_s + 5) AS until, ref_source, ref_table, ref_row, ref_offset
+  FROM call_verdict
+  WHERE outcome = 'answered' AND NOT staff AND talk_s <= 120 AND started_at IS NOT NULL AND called_e164 IS NOT NULL
 ),
 read AS (
   SELECT c.call_id, sum(p.keys) AS keys
   FROM c JOIN pressed p ON p.number_e164 = c.called_e164 AND p.at BETWEEN c.started_at AND c.until
   GROUP BY c.call_id
 ),
-keyed AS (SELECT c.*, coalesce(c.keypress_count, r.keys) AS keys FROM c LEFT JOIN read r USING (call_id)),
+-- Calls without a count of keys, a reading or a script cannot fit.
+keyed AS (
+  SELECT c.*, d.script_id, d.recording, d.keys
+  FROM c JOIN (
+    SELECT call.call_id, script_id, recording, coalesce(keypress_count, r.keys) AS keys
+    FROM call LEFT JOIN read r USING (call_id) WHERE script_id IS NOT NULL OR keypress_count IS NOT NULL OR r.keys IS NOT NULL
+  ) d USING (call_id)
+),
 -- What the called answer a prompt with.
 prompt AS (
   SELECT script_id, count(*) FILTER (WHERE keys BETWEEN 4 AND 8) * 2 >= count(*) AS asks
@@ -33,7 +39,7 @@ counted AS (
 near AS (
   SELECT k.call_id FROM counted k JOIN call o
     ON o.account_id = k.account_id AND o.called_e164 = k.called_e164 AND o.call_id <> k.call_id
-      AND o.started_at BETWEEN k.started_at - INTERVAL 10 MINUTE AND k.started_at + INTERVAL 10 MINUTE
+      AND abs(epoch_us(o.started_at) - epoch_us(k.started_at)) <= 600000000
   GROUP BY k.call_id
 ),
 told AS (

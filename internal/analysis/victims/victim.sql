@@ -20,21 +20,36 @@ keyed AS (
   WHERE keys IS NOT NULL AND CAST(recorded AS INTEGER) + CAST(named AS INTEGER) + CAST(repeated AS INTEGER) + CAST(message_before AS INTEGER) >= 2
   GROUP BY called_e164
 ),
-n AS (
-  SELECT called_e164, any_value(called_country) AS country, count(*) AS calls,
+-- An account's calls to a number, of the numbers that answered once.
+by_account AS (
+  SELECT called_e164, account_id, any_value(called_country) AS country, count(*) AS calls,
     count(*) FILTER (WHERE outcome = 'answered') AS answered,
     count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
-    coalesce(sum(talk_s) FILTER (WHERE outcome = 'answered'), 0)::BIGINT AS talk_s,
+    sum(talk_s) FILTER (WHERE outcome = 'answered') AS talk_s,
     max(talk_s) FILTER (WHERE outcome = 'answered') AS longest,
     min(talk_s) FILTER (WHERE outcome = 'answered') AS shortest,
-    -- the row it rests on: of the answered call with most talk, the first
-    arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': talk_s, 'at': -epoch_us(started_at), 'id': call_id}) FILTER (WHERE outcome = 'answered') AS ref,
-    min(started_at) AS first_at, max(started_at) AS last_at,
-    count(DISTINCT account_id) AS accounts,
-    string_agg(DISTINCT institution_id, ', ' ORDER BY institution_id) FILTER (WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C')) AS institutions,
+    min(epoch_us(started_at)) AS first_us, max(epoch_us(started_at)) AS last_us,
     min(CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'D' THEN 5 WHEN 'X' THEN 6 WHEN 'E' THEN 7 WHEN 'W' THEN 8 ELSE 9 END) FILTER (WHERE outcome = 'answered') AS best
-  FROM c GROUP BY called_e164 HAVING answered > 0
+  FROM c GROUP BY called_e164, account_id
 ),
+number AS (
+  SELECT called_e164, any_value(country) AS country, sum(calls)::BIGINT AS calls, sum(answered)::BIGINT AS answered, sum(long_calls)::BIGINT AS long_calls,
+    coalesce(sum(talk_s), 0)::BIGINT AS talk_s, max(longest) AS longest, min(shortest) AS shortest,
+    make_timestamptz(min(first_us)) AS first_at, make_timestamptz(max(last_us)) AS last_at, count(account_id) AS accounts, min(best) AS best
+  FROM by_account GROUP BY called_e164 HAVING sum(answered) > 0
+),
+-- The row it rests on: of the answered calls with most talk, the first.
+longest AS (
+  SELECT c.called_e164, arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS ref
+  FROM c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
+  WHERE c.outcome = 'answered' GROUP BY c.called_e164
+),
+posed AS (
+  SELECT called_e164, string_agg(institution_id, ', ' ORDER BY institution_id) AS institutions
+  FROM (SELECT DISTINCT called_e164, institution_id FROM c WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C') AND institution_id IS NOT NULL)
+  GROUP BY called_e164
+),
+n AS (SELECT * FROM number LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
 -- Why a number is not one to warn.
 held AS (
   SELECT n.called_e164, min(i.name) AS name
