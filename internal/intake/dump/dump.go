@@ -92,7 +92,8 @@ func (f Field) Form() Form { return Form(f.size >> 29) }
 func (f Field) In(text []byte) []byte { return text[f.start : f.start+f.size&MaxSegment] }
 
 // Batch is a run of rows of one table in source order. The sink owns it and its Text until
-// it calls Release. One without rows says that the table is there, even if no row is.
+// it calls Release, once; then they may hold other rows. One without rows says that the table
+// is there, even if no row is.
 type Batch struct {
 	Table    *Table
 	FirstRow int64   // ordinal of the first row
@@ -124,7 +125,7 @@ type Damage struct {
 }
 
 // Statement is something a source holds beside rows and that can be evidence: a table's
-// definition, a trigger, a routine, a view.
+// definition, a trigger, a routine, a view. Its text is the reader's again after the call.
 type Statement struct {
 	Offset int64
 	Text   []byte

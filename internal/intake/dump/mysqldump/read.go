@@ -120,17 +120,26 @@ type doubter struct {
 }
 
 func (d *doubter) Rows(b *dump.Batch) error {
-	if err := d.Sink.Rows(b); err != nil || d.p.stated || d.p.doubted {
+	offset, doubtful := d.notUTF8(b) // the batch is the sink's afterwards
+	if err := d.Sink.Rows(b); err != nil || !doubtful {
 		return err
+	}
+	return d.doubt(offset)
+}
+
+// notUTF8 is where the first row with text that is not UTF-8 is, while there is no doubt yet.
+func (d *doubter) notUTF8(b *dump.Batch) (offset int64, found bool) {
+	if d.p.stated || d.p.doubted {
+		return 0, false
 	}
 	for i := range b.Rows {
 		for j, f := range b.Cells(i) {
 			if b.Table.Columns[j].Kind == dump.Text && f.Form() != dump.Hex && f.Form() != dump.Bits && !utf8.Valid(f.In(b.Text)) {
-				return d.doubt(b.Rows[i].Offset)
+				return b.Rows[i].Offset, true
 			}
 		}
 	}
-	return nil
+	return 0, false
 }
 
 func (d *doubter) Statement(s dump.Statement) error {

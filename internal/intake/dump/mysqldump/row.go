@@ -2,7 +2,9 @@ package mysqldump
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"regexp"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
@@ -18,86 +20,141 @@ func scanRow(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int, er
 	}
 	i++
 	for {
-		if i >= len(b) {
-			return fields[:was], i, segment.ErrMore
+		if fields, i = plainCells(b, i, fields); b[i-1] == ')' {
+			return fields, i, nil
 		}
-		// One cell.
-		switch c := b[i]; {
-		case c == '\'':
-			form := dump.Quoted
-			i++
-			start := i
-			for {
-				if i >= len(b) {
-					return fields[:was], i, segment.ErrMore
-				}
-				if c := b[i]; c == '\\' {
-					form = dump.Escaped
-					i += 2
-					continue
-				} else if c != '\'' {
-					i++
-					continue
-				}
-				if i+1 >= len(b) {
-					return fields[:was], i, segment.ErrMore
-				}
-				if b[i+1] != '\'' {
-					break
-				}
-				form = dump.Escaped
-				i += 2
-			}
-			fields = append(fields, dump.NewField(start, i-start, form))
-			i++
-		case c >= '0' && c <= '9' || c == '-':
-			start := i
-			for i++; i < len(b) && b[i] != ',' && b[i] != ')'; i++ {
-				if c := b[i]; !(c >= '0' && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-') {
-					if c == 'x' && i == start+1 && b[start] == '0' || segment.IsSpace(c) {
-						break
-					}
-					return fields[:was], i, fmt.Errorf("%q is not a number", segment.Clip(b[start:]))
-				}
-			}
-			if i < len(b) && b[i] == 'x' {
-				start = i + 1
-				for i++; i < len(b) && isHex(b[i]); i++ {
-				}
-				fields = append(fields, dump.NewField(start, i-start, dump.Hex))
-			} else {
-				fields = append(fields, dump.NewField(start, i-start, dump.Bare))
-			}
-		case c == 'N' && i+4 < len(b) && b[i+1] == 'U' && b[i+2] == 'L' && b[i+3] == 'L':
-			i += 4
-			fields = append(fields, dump.Field{})
-		case segment.IsSpace(c): // phpMyAdmin writes a space behind each comma, Adminer a tab
-			i++
-			continue
-		default:
-			f, end, err := scanWord(b, i)
-			if err != nil {
-				return fields[:was], i, err
-			}
-			fields = append(fields, f)
-			i = end
+		f, end, err := scanCell(b, i)
+		if err != nil {
+			return fields[:was], end, err
 		}
-		// What follows a cell.
-		if i < len(b) && b[i] <= ' ' {
-			i = segment.SkipSpace(b, i)
+		end = segment.SkipSpace(b, end)
+		if end >= len(b) {
+			return fields[:was], end, segment.ErrMore
 		}
-		if i >= len(b) {
-			return fields[:was], i, segment.ErrMore
-		}
-		switch b[i] {
+		fields = append(fields, f)
+		i = end + 1
+		switch b[end] {
 		case ',':
-			i++
 		case ')':
-			return fields, i + 1, nil
+			return fields, i, nil
 		default:
-			return fields[:was], i, fmt.Errorf("%q stands behind a cell", segment.Clip(b[i:]))
+			return fields[:was], end, fmt.Errorf("%q stands behind a cell", segment.Clip(b[end:]))
 		}
 	}
+}
+
+// Eight bytes at a time: each constant is one byte in all eight places.
+const (
+	ones        = 0x0101010101010101
+	highs       = 0x80 * ones
+	zeros       = '0' * ones
+	apostrophes = '\'' * ones
+	backslashes = '\\' * ones
+)
+
+// plainCells reads cells from b[i] on as long as each is a number without an exponent, text
+// without escapes, or NULL, a comma or parenthesis follows, and the segment's end is not near.
+// next is behind that comma or parenthesis.
+func plainCells(b []byte, i int, fields []dump.Field) (_ []dump.Field, next int) {
+next:
+	for i+8 <= len(b) {
+		word := binary.LittleEndian.Uint64(b[i:])
+		end := i
+		switch c := byte(word); {
+		case c-'0' <= 9 || c == '-':
+			if c == '-' {
+				end++
+			}
+			for ; end+8 <= len(b); end += 8 {
+				word := binary.LittleEndian.Uint64(b[end:]) ^ zeros
+				// The highest bit of each byte that is no digit; sure up to the first that is not ASCII.
+				for others := (word + ones*(0x80-10) | word) & highs; others != 0; others &= others - 1 {
+					at := end + bits.TrailingZeros64(others)/8
+					switch b[at] {
+					case '.':
+						continue
+					case ',':
+						fields = append(fields, dump.NewField(i, at-i, dump.Bare))
+						i = at + 1
+						continue next
+					case ')':
+						return append(fields, dump.NewField(i, at-i, dump.Bare)), at + 1
+					}
+					return fields, i
+				}
+			}
+			return fields, i
+		case c == '\'':
+			for end++; end+8 <= len(b); end += 8 {
+				word := binary.LittleEndian.Uint64(b[end:])
+				quote, slash := word^apostrophes, word^backslashes
+				// The highest bit of each byte that is zero; sure up to the first.
+				found := ((quote-ones)&^quote | (slash-ones)&^slash) & highs
+				if found == 0 {
+					continue
+				}
+				end += bits.TrailingZeros64(found) / 8
+				if b[end] == '\\' || end+1 == len(b) {
+					return fields, i
+				}
+				f := dump.NewField(i+1, end-i-1, dump.Quoted)
+				switch b[end+1] {
+				case ',':
+					fields = append(fields, f)
+					i = end + 2
+					continue next
+				case ')':
+					return append(fields, f), end + 2
+				}
+				return fields, i
+			}
+			return fields, i
+		case uint32(word) == 'N'|'U'<<8|'L'<<16|'L'<<24 && b[i+4] == ',':
+			fields = append(fields, dump.Field{})
+			i += 5
+		default:
+			return fields, i
+		}
+	}
+	return fields, i
+}
+
+// scanCell reads any cell; end is behind it.
+func scanCell(b []byte, i int) (f dump.Field, end int, err error) {
+	i = segment.SkipSpace(b, i) // phpMyAdmin writes a space behind each comma, Adminer a tab
+	if i == len(b) {
+		return f, i, segment.ErrMore
+	}
+	switch c := b[i]; {
+	case c == '\'':
+		start, end, escaped, err := scanString(b, i)
+		if err != nil {
+			return f, i, err
+		}
+		form := dump.Quoted
+		if escaped {
+			form = dump.Escaped
+		}
+		return dump.NewField(start, end-start, form), end + 1, nil
+	case c >= '0' && c <= '9' || c == '-':
+		start := i
+		for i++; i < len(b) && b[i] != ',' && b[i] != ')'; i++ {
+			if c := b[i]; !(c >= '0' && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-') {
+				if c == 'x' && i == start+1 && b[start] == '0' || segment.IsSpace(c) {
+					break
+				}
+				return f, i, fmt.Errorf("%q is not a number", segment.Clip(b[start:]))
+			}
+		}
+		if i == len(b) || b[i] != 'x' {
+			return dump.NewField(start, i-start, dump.Bare), i, nil
+		}
+		start = i + 1
+		for i++; i < len(b) && isHex(b[i]); i++ {
+		}
+		return dump.NewField(start, i-start, dump.Hex), i, nil
+	}
+	return scanWord(b, i)
 }
 
 // scanWord reads the rarer cells: words (NULL, TRUE), literals with a prefix (_binary '..',

@@ -4,7 +4,7 @@
 // A reader embeds a [Reader], and scans Buf from Pos on. What a segment cuts is carried over
 // into the next, so memory is bounded by the segment, or by the longest row or statement where
 // that is longer. A batch is what one segment holds of one table; its text is the segment
-// itself, which is therefore never written to again.
+// itself, which is written to again when all its batches were released.
 package segment
 
 import (
@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
 )
@@ -41,6 +43,16 @@ type Reader struct {
 	Pos   int    // everything before it in Buf is dealt with
 	EOF   bool
 	Batch *dump.Batch // of the rows found in this segment; nil: none yet
+
+	text  *text
+	texts chan *text      // to be written to again
+	cells chan dump.Batch // rows and fields to be written to again
+}
+
+// text is the memory of a segment.
+type text struct {
+	bytes []byte
+	users atomic.Int32 // its batches that are not released, and the reader
 }
 
 // New makes a reader of src, which may be set later.
@@ -52,7 +64,8 @@ func New(ctx context.Context, src io.Reader, sink dump.Sink, opt Options) Reader
 		opt.MaxRow = 128 << 20
 	}
 	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
-	return Reader{Ctx: ctx, Src: src, Sink: sink, Opt: opt}
+	spare := runtime.GOMAXPROCS(0) + 2 // as many as are with a sink's workers at a time
+	return Reader{Ctx: ctx, Src: src, Sink: sink, Opt: opt, texts: make(chan *text, spare), cells: make(chan dump.Batch, spare)}
 }
 
 // Restart begins with another source, or another part of it, whose first byte is at base.
@@ -89,28 +102,61 @@ func (r *Reader) Run(scan func() error, tooLong func(reason string)) error {
 // fill makes a new segment: what the last one left over, and new bytes behind it.
 func (r *Reader) fill() error {
 	left := r.Buf[r.Pos:]
-	buf := make([]byte, len(left), len(left)+max(r.Opt.Segment, len(left)))
-	copy(buf, left)
+	size := len(left) + max(r.Opt.Segment, len(left))
+	next := r.memory(size)
+	n := copy(next.bytes, left)
 	r.Base += int64(r.Pos)
 	r.Pos = 0
-	n, err := io.ReadFull(r.Src, buf[len(left):cap(buf)])
+	m, err := io.ReadFull(r.Src, next.bytes[n:size])
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		r.EOF = true
 		err = nil
 	}
-	r.Buf = buf[:len(left)+n]
+	r.release(r.text)
+	r.text, r.Buf = next, next.bytes[:n+m]
 	return err
+}
+
+// memory gives size bytes, for the reader to use.
+func (r *Reader) memory(size int) *text {
+	var t *text
+	select {
+	case t = <-r.texts:
+	default:
+	}
+	if t == nil || len(t.bytes) < size {
+		t = &text{bytes: make([]byte, size+r.Opt.Segment/16)} // the next may have a little more left over
+	}
+	t.users.Store(1)
+	return t
+}
+
+// release says that one user of a segment is done with it.
+func (r *Reader) release(t *text) {
+	if t == nil || t.users.Add(-1) > 0 || len(t.bytes) > 2*r.Opt.Segment {
+		return
+	}
+	select {
+	case r.texts <- t:
+	default:
+	}
 }
 
 // Open gives the batch that the next row goes to, of ordinal next in table t. length is about
 // how many bytes its rows have.
 func (r *Reader) Open(t *dump.Table, next int64, length int) *dump.Batch {
 	if r.Batch == nil {
-		r.Batch = &dump.Batch{Table: t, FirstRow: next}
-		if guess := (len(r.Buf) - r.Pos) / length; guess > 64 {
-			r.Batch.Rows = make([]dump.Row, 0, guess)
-			r.Batch.Fields = make([]dump.Field, 0, min(MaxFields+MaxFields/8, guess*len(t.Columns)))
+		b := dump.Batch{}
+		select {
+		case b = <-r.cells:
+		default:
+			if guess := (len(r.Buf) - r.Pos) / length; guess > 64 {
+				b.Rows = make([]dump.Row, 0, guess)
+				b.Fields = make([]dump.Field, 0, min(MaxFields+MaxFields/8, guess*len(t.Columns)))
+			}
 		}
+		b.Table, b.FirstRow = t, next
+		r.Batch = &b
 	}
 	return r.Batch
 }
@@ -123,6 +169,16 @@ func (r *Reader) Flush() error {
 		return nil
 	}
 	b.Text = r.Buf
+	text := r.text
+	text.users.Add(1)
+	b.Release = func() {
+		select {
+		case r.cells <- dump.Batch{Rows: b.Rows[:0], Fields: b.Fields[:0]}:
+		default:
+		}
+		*b = dump.Batch{}
+		r.release(text)
+	}
 	return r.Sink.Rows(b)
 }
 
