@@ -25,7 +25,7 @@ c AS ( -- us in microseconds, day in days: arithmetic of integers is several tim
 per_day AS (SELECT account_id, basis, mark, day, count(*) AS n FROM c WHERE mark IS NOT NULL GROUP BY ALL),
 -- A surprise of 30 takes 8 calls, and so 4 on one day: other marks cannot have a burst. From
 -- here on an account's mark is a number.
-marked AS (
+marked AS MATERIALIZED (
   SELECT account_id, basis, mark, row_number() OVER () AS m FROM (SELECT account_id, basis, mark FROM per_day GROUP BY ALL HAVING max(n) >= 4)
 ),
 profile AS (SELECT m, account_id, day, n FROM per_day JOIN marked USING (account_id, basis, mark)),
@@ -47,7 +47,7 @@ busy AS (
   ) JOIN active USING (account_id, day) WHERE n >= 3
 ),
 numbered AS (
-  SELECT *, sum(starts) OVER (PARTITION BY m ORDER BY us ROWS UNBOUNDED PRECEDING) AS run
+  SELECT *, sum(starts) OVER (PARTITION BY m ORDER BY us) AS run -- of equal times all or none are in a run
   FROM (
     SELECT m, call_id, us, hourly, CASE WHEN us - lag(us) OVER (PARTITION BY m ORDER BY us) <= 900000000 THEN 0 ELSE 1 END AS starts
     FROM c JOIN (SELECT account_id, basis, mark, m, day, hourly FROM busy JOIN marked USING (m)) USING (account_id, basis, mark, day)
