@@ -13,7 +13,7 @@ SELECT * FROM (VALUES
     'https://www.universfreebox.com/article/589013/face-au-fleau-des-arnaques-telephoniques-de-nouvelles-regles-de-larcep-obligent-orange-free-sfr-et-bouygues-a-sortir-lartillerie-lourde'),
   ('us-shaken-2021', 'US', DATE '2021-06-30', 'not authenticated', 'United States, STIR/SHAKEN: providers sign the number of a call on their IP networks. It labels calls; it does not by itself block them.',
     'https://usservicecenter.com/tired-of-robocalls-on-your-mobile-phone/'),
-  ('us-dno-2026', 'US', DATE '2026-03-25', 'number', 'Federal Communications Commission, FCC 25-15 (90 FR 13416): all domestic voice service providers block calls on a reasonable Do-Not-Originate list. The day is the notice''s; it delays its amendment of 47 CFR 64.1200(o): check what was in force before relying on it.',
-    'https://federalstatelaw.com/federal-register/2025-04811')
+  ('us-dno-2025', 'US', DATE '2025-12-15', 'number', 'Federal Communications Commission, FCC 25-15 (90 FR 13416), 47 CFR 64.1200(o): all domestic voice service providers block calls on a reasonable Do-Not-Originate list. The order left the day to a later notice; the day is as a law firm reports that notice, which was not read: check before relying on it.',
+    'https://commlawgroup.com/2025/new-rule-requiring-vsps-to-utilize-dnos-when-blocking-calls-effective-december-15-2025')
 ) AS rule (rule_id, country, from_day, condition, text, source_url)
 ORDER BY country, from_day

@@ -115,7 +115,7 @@ since AS (
   SELECT min(from_day) AS first, max(from_day) FILTER (WHERE rule_id = 'uk-dno-2019') AS uk_dno, max(from_day) FILTER (WHERE rule_id = 'uk-cli-2023') AS uk_cli,
     max(from_day) FILTER (WHERE rule_id = 'uk-abroad-2025') AS uk_abroad, max(from_day) FILTER (WHERE rule_id = 'fr-man-2024') AS fr_man,
     max(from_day) FILTER (WHERE rule_id = 'fr-mobile-2026') AS fr_mobile, max(from_day) FILTER (WHERE rule_id = 'us-shaken-2021') AS us_shaken,
-    max(from_day) FILTER (WHERE rule_id = 'us-dno-2026') AS us_dno
+    max(from_day) FILTER (WHERE rule_id = 'us-dno-2025') AS us_dno
   FROM block_rule
 ),
 looked AS (
@@ -176,7 +176,7 @@ SELECT call_id, account_id, started_at, called_e164, called_country, outcome, ta
   role_hint,
   -- Rules of block_rule by which a network would block such a call today; those that would
   -- under their condition; and which of both were in force when it was made.
-  CASE WHEN r_dno THEN 'uk-dno-2019, uk-cli-2023' WHEN r_cannot THEN 'uk-cli-2023' WHEN r_us_dno THEN 'us-dno-2026' END AS would_block,
+  CASE WHEN r_dno THEN 'uk-dno-2019, uk-cli-2023' WHEN r_cannot THEN 'uk-cli-2023' WHEN r_us_dno THEN 'us-dno-2025' END AS would_block,
   CASE WHEN r_abroad THEN 'uk-abroad-2025' WHEN r_fr_mobile THEN 'fr-man-2024, fr-mobile-2026' WHEN r_fr THEN 'fr-man-2024' WHEN r_us THEN 'us-shaken-2021' END AS might_block,
   CASE WHEN day >= first AND (r_dno OR r_cannot OR r_abroad OR r_fr OR r_us OR r_us_dno) THEN nullif(concat_ws(', ',
     CASE WHEN r_dno AND day >= uk_dno THEN 'uk-dno-2019' END,
@@ -185,6 +185,6 @@ SELECT call_id, account_id, started_at, called_e164, called_country, outcome, ta
     CASE WHEN r_fr AND day >= fr_man THEN 'fr-man-2024' END,
     CASE WHEN r_fr_mobile AND day >= fr_mobile THEN 'fr-mobile-2026' END,
     CASE WHEN r_us AND day >= us_shaken THEN 'us-shaken-2021' END,
-    CASE WHEN r_us_dno AND day >= us_dno THEN 'us-dno-2026' END), '') END AS rules_then,
+    CASE WHEN r_us_dno AND day >= us_dno THEN 'us-dno-2025' END), '') END AS rules_then,
   ref_source, ref_table, ref_row, ref_offset
 FROM judged

@@ -178,8 +178,8 @@ func TestBlockRules(t *testing.T) {
 	for _, c := range []struct{ number, called, day, want string }{
 		{"443069990900", "GB", "2021-09-01", "uk-dno-2019, uk-cli-2023|uk-abroad-2025|uk-dno-2019"},
 		{"443069990900", "GB", "2026-03-25", "uk-dno-2019, uk-cli-2023|uk-abroad-2025|uk-dno-2019, uk-cli-2023, uk-abroad-2025"},
-		{"443069990900", "US", "2026-03-24", "us-dno-2026||"},
-		{"443069990900", "US", "2026-03-25", "us-dno-2026||us-dno-2026"},
+		{"443069990900", "US", "2025-12-14", "us-dno-2025||"},
+		{"443069990900", "US", "2025-12-15", "us-dno-2025||us-dno-2025"},
 		{"443069990101", "GB", "2021-09-01", "|uk-abroad-2025|"}, // inbound-only, and on no list
 		{"441632960500", "GB", "2023-05-14", "uk-cli-2023|uk-abroad-2025|"},
 		{"441632960500", "GB", "2023-05-15", "uk-cli-2023|uk-abroad-2025|uk-cli-2023"},

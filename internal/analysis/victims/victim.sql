@@ -86,8 +86,9 @@ p AS (
     coalesce(placed.line, '') AS line, coalesce(placed.area, '') AS area, coalesce(placed.force_area, '') AS force_area,
     CASE WHEN held.name IS NOT NULL THEN 'institution: the number is registered to ' || held.name
          WHEN placed.line IN ('freephone', 'special', 'pager') THEN 'service number: ' || placed.line
-         -- toll-free area codes of the North American plan, and +800, +808; not compared with a published list
-         WHEN called_e164 // 10000000 IN (1800, 1833, 1844, 1855, 1866, 1877, 1888) OR called_e164 // 100000000 IN (800, 808) AND called_e164 < 100000000000
+         -- toll-free codes of the North American plan (fcc.gov/consumers/guides/what-toll-free-number-and-how-does-it-work),
+         -- and universal international freephone numbers (ITU-T E.169.1: +800 and 8 digits)
+         WHEN called_e164 // 10000000 IN (1800, 1833, 1844, 1855, 1866, 1877, 1888) OR called_e164 // 100000000 = 800
            THEN 'service number: freephone'
          WHEN test.called_e164 IS NOT NULL AND link.reports IS NULL THEN 'staff: a telephone of the service''s staff, or one that they called three times or more and as often as its users'
          WHEN own.called_e164 IS NOT NULL AND link.reports IS NULL THEN 'own number: all answered calls are of accounts that gave it as their own'

