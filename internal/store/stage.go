@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Recorder writes the ledger entry of a publication. It is called when the version's files
@@ -38,8 +40,9 @@ func (c *Case) Stage() (*Stage, error) {
 // Discard removes the stage. It is safe to call after Publish.
 func (s *Stage) Discard() { os.RemoveAll(s.Dir) }
 
-// Publish hashes the stage's files (m.Files names them in order with their row counts),
-// completes the manifest, records it and makes it the published version of table m.Table.
+// Publish makes the stage's files safe and hashes those that come without a hash (m.Files names
+// them in order with their row counts), completes the manifest, records it and makes it the
+// published version of table m.Table.
 func (s *Stage) Publish(ctx context.Context, m Manifest, record Recorder) (Manifest, error) {
 	if strings.ContainsAny(m.Table, "/\\\x00") || strings.HasPrefix(m.Table, ".") || m.Table == "" || len(m.Table) > 255 {
 		return Manifest{}, fmt.Errorf("table name %q cannot be a folder name", m.Table)
@@ -48,13 +51,10 @@ func (s *Stage) Publish(ctx context.Context, m Manifest, record Recorder) (Manif
 	m.Version = m.VersionOf()
 	m.Files = append([]File(nil), m.Files...)
 	m.Rows = 0
-	for i := range m.Files {
-		f := &m.Files[i]
-		sum, size, err := syncAndHash(filepath.Join(s.Dir, f.Name))
-		if err != nil {
-			return Manifest{}, err
-		}
-		f.SHA256, f.Size = sum, size
+	if err := s.finish(m.Files); err != nil {
+		return Manifest{}, err
+	}
+	for _, f := range m.Files {
 		m.Rows += f.Rows
 	}
 	text, err := json.MarshalIndent(m, "", " ")
@@ -214,21 +214,40 @@ func (c *Case) Versions(table string) ([]Manifest, error) {
 	return list, nil
 }
 
-func syncAndHash(path string) (sum string, size int64, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+// finish makes files safe on disk, several at a time: most of it is waiting.
+func (s *Stage) finish(files []File) error {
+	var next atomic.Int64
+	var some sync.WaitGroup
+	errs := make([]error, len(files))
+	for range min(len(files), 8) {
+		some.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(files); i = int(next.Add(1)) - 1 {
+				errs[i] = files[i].finish(s.Dir)
+			}
+		})
+	}
+	some.Wait()
+	return errors.Join(errs...)
+}
+
+// finish makes a file safe on disk, and hashes it if whoever wrote it did not.
+func (f *File) finish(dir string) error {
+	file, err := os.OpenFile(filepath.Join(dir, f.Name), os.O_RDWR, 0)
 	if err != nil {
-		return "", 0, err
+		return err
 	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return "", 0, err
+	defer file.Close()
+	if err := file.Sync(); err != nil {
+		return err
 	}
-	h := sha256.New()
-	if size, err = io.Copy(h, f); err != nil {
-		return "", 0, err
+	if f.SHA256 == "" {
+		h := sha256.New()
+		if f.Size, err = io.Copy(h, file); err != nil {
+			return err
+		}
+		f.SHA256 = hex.EncodeToString(h.Sum(nil))
+	} else if info, err := file.Stat(); err != nil || info.Size() != f.Size {
+		return errors.Join(err, fmt.Errorf("%s has not the %d bytes that were written", f.Name, f.Size))
 	}
-	if err := f.Chmod(0o440); err != nil {
-		return "", 0, err
-	}
-	return hex.EncodeToString(h.Sum(nil)), size, nil
+	return file.Chmod(0o440)
 }

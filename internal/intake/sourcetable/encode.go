@@ -2,10 +2,13 @@ package sourcetable
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
@@ -13,8 +16,10 @@ import (
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/compress"
 	"github.com/apache/arrow-go/v18/parquet/file"
+	"golang.org/x/sys/unix"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
+	"github.com/unspoof/unspoof/internal/store"
 )
 
 // block is how many rows are turned column by column at a time: few enough that their text
@@ -32,15 +37,17 @@ type encoder struct {
 	arena  []byte       // unescaped and decoded text of one column of one block
 	misfit map[int]map[string]any
 	chunks []chunk
+	out    *bufio.Writer
 }
 
-// write writes one batch as one file.
-func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
+// write writes one batch as one file, and completes what is said of it.
+func (e *encoder) write(f *store.File, t *tableFiles, b *dump.Batch) (err error) {
+	to, err := os.OpenFile(filepath.Join(t.stage.Dir, f.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = errors.Join(err, to.Close()) }()
+	sum := sha256.New()
 	props := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Snappy),
 		parquet.WithDictionaryDefault(false),
@@ -72,7 +79,11 @@ func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := begin(bufio.NewWriterSize(f, 1<<20), root, parquet.NewWriterProperties(props...), e.chunks)
+	if e.out == nil {
+		e.out = bufio.NewWriterSize(nil, 1<<20)
+	}
+	e.out.Reset(io.MultiWriter(sum, to))
+	w, err := begin(e.out, root, parquet.NewWriterProperties(props...), e.chunks)
 	if err != nil {
 		return err
 	}
@@ -85,7 +96,14 @@ func (e *encoder) write(path string, t *tableFiles, b *dump.Batch) (err error) {
 			return err
 		}
 	}
-	return w.close(len(b.Rows))
+	if err := w.close(len(b.Rows)); err != nil {
+		return err
+	}
+	f.Size, f.SHA256 = w.out.n, hex.EncodeToString(sum.Sum(nil))
+	// A hint to begin writing back, so that the sync before publication has little left; what it
+	// fails at, that sync reports.
+	unix.SyncFileRange(int(to.Fd()), 0, 0, unix.SYNC_FILE_RANGE_WRITE) //nolint:errcheck
+	return nil
 }
 
 // block writes rows from..to-1 of the batch.

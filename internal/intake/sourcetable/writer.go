@@ -14,7 +14,6 @@ package sourcetable
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,7 +29,7 @@ type Writer struct {
 	c      *store.Case
 	jobs   chan job
 	done   sync.WaitGroup
-	mu     sync.Mutex // guards err and the tables' files
+	mu     sync.Mutex // guards err
 	err    error
 	tables []*tableFiles
 	byName map[*dump.Table]*tableFiles
@@ -45,13 +44,13 @@ type tableFiles struct {
 	table   *dump.Table
 	columns []column
 	stage   *store.Stage
-	files   []store.File
+	files   []*store.File
 }
 
 type job struct {
 	t     *tableFiles
 	batch *dump.Batch
-	part  int
+	file  *store.File
 }
 
 const (
@@ -90,15 +89,15 @@ func (w *Writer) Rows(b *dump.Batch) error {
 		}
 		return nil
 	}
-	part := len(t.files)
+	f := &store.File{Name: fmt.Sprintf("part-%05d.parquet", len(t.files)), Rows: int64(len(b.Rows))}
+	t.files = append(t.files, f)
 	w.mu.Lock()
-	t.files = append(t.files, store.File{Name: fmt.Sprintf("part-%05d.parquet", part), Rows: int64(len(b.Rows))})
 	err := w.err
 	w.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	w.jobs <- job{t, b, part}
+	w.jobs <- job{t, b, f}
 	return nil
 }
 
@@ -125,7 +124,7 @@ func (w *Writer) work() {
 	defer w.done.Done()
 	var e encoder
 	for j := range w.jobs {
-		err := e.write(filepath.Join(j.t.stage.Dir, fmt.Sprintf("part-%05d.parquet", j.part)), j.t, j.batch)
+		err := e.write(j.file, j.t, j.batch)
 		if j.batch.Release != nil {
 			j.batch.Release()
 		}
@@ -175,11 +174,15 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 		return Totals{}, err
 	}
 	var totals Totals
-	publish := func(stage *store.Stage, table, sourceTable string, cols []store.Column, key []string, files []store.File) error {
-		m, err := stage.Publish(ctx, store.Manifest{
+	publish := func(stage *store.Stage, table, sourceTable string, cols []store.Column, key []string, files []*store.File) error {
+		manifest := store.Manifest{
 			Table: table, Kind: store.KindSource, Step: "read." + reader, StepVersion: stepVersion,
-			Source: id, SourceTable: sourceTable, Inputs: []store.TableVersion{}, Columns: cols, Key: key, Files: files,
-		}, record)
+			Source: id, SourceTable: sourceTable, Inputs: []store.TableVersion{}, Columns: cols, Key: key,
+		}
+		for _, f := range files {
+			manifest.Files = append(manifest.Files, *f)
+		}
+		m, err := stage.Publish(ctx, manifest, record)
 		if err == nil && sourceTable != "" {
 			totals.Tables++
 			totals.Stored += m.Rows
@@ -215,9 +218,9 @@ func (w *Writer) Publish(ctx context.Context, id casefile.SourceID, reader, step
 		}
 		cols := layout(side.batch.Table)
 		t := &tableFiles{table: side.batch.Table, columns: cols, stage: stage}
-		files := []store.File{{Name: "part-00000.parquet", Rows: int64(len(side.batch.Rows))}}
+		files := []*store.File{{Name: "part-00000.parquet", Rows: int64(len(side.batch.Rows))}}
 		var e encoder
-		err = e.write(filepath.Join(stage.Dir, files[0].Name), t, side.batch)
+		err = e.write(files[0], t, side.batch)
 		if err == nil {
 			err = publish(stage, side.table, "", sqlColumns(cols), nil, files)
 		}
