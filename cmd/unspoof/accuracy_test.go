@@ -192,6 +192,8 @@ func measure(t *testing.T, scale float64, seed uint64) ([]score, int) {
 			FROM call_verdict v FULL JOIN truth_calls k USING (call_id)`, duckdb.Literal(g.grade))))
 	}
 	scores = append(scores,
+		count("own number shown", .98, .98, `SELECT count(*) FILTER (WHERE v.rule = 'own number' AND k.own_number), count(*) FILTER (WHERE v.rule = 'own number' AND NOT k.own_number), count(*) FILTER (WHERE k.own_number AND v.rule <> 'own number')
+			FROM call_verdict v JOIN truth_calls k USING (call_id)`),
 		count("reports strictly linked", .98, .95, `SELECT count(*) FILTER (WHERE l.strict AND k.strict), count(*) FILTER (WHERE l.strict AND NOT k.strict), count(*) FILTER (WHERE k.strict AND l.strict IS NOT TRUE)
 			FROM truth_reports k LEFT JOIN (SELECT report_id, bool_or(strict) AS strict FROM report_link GROUP BY report_id) l USING (report_id)`),
 		count("reports loosely linked", .98, .95, `SELECT count(*) FILTER (WHERE l.report_id IS NOT NULL AND k.loose), count(*) FILTER (WHERE l.report_id IS NOT NULL AND NOT k.loose), count(*) FILTER (WHERE k.loose AND l.report_id IS NULL)

@@ -345,6 +345,7 @@ func (w *world) plannedRow(b *block, i int64, c *planCall) {
 	}
 	shown := c.shown
 	text, shows := presentAs(b.scratch[:0], c.want, c.inst, c.at, &shown, &call.own)
+	call.ownNumber = w.accounts[c.account].showsOwn(shows)
 	g, inst := w.accounts[c.account].worth(shows, told)
 	b.scratch = text
 	b.bytes(text)

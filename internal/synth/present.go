@@ -39,7 +39,8 @@ var withheldWords = []string{"", "", "", "anonymous", "Anonymous", "PRIVATE", "p
 
 // present decides what a call shows to the called person and appends it as the user typed
 // it. told is the institution that the text of its campaign names, or -1. It returns the
-// grade the evidence ladder gives and the institution named, or -1.
+// grade the evidence ladder gives and the institution named, or -1. Some who mean to show no
+// institution's number show their own telephone, alone or beside an institution's name.
 func (w *world) present(buf []byte, c *call, told int8) ([]byte, grade, int8) {
 	s, own := c.shown, &c.own
 	a := &w.accounts[c.account]
@@ -59,8 +60,23 @@ func (w *world) present(buf []byte, c *call, told int8) ([]byte, grade, int8) {
 		inst = a.fav[s.n(len(a.fav))]
 	}
 	buf, shows := presentAs(buf, want, inst, c.at, &s, own)
+	if mine := key(w.seed, streamOwnNumber, int64(c.shown.s)); want == gradeU && a.ownNumber != 0 && mine.chance(60) {
+		buf, shows = buf[:0], showing{gradeU, -1, a.ownNumber, false}
+		if mine.chance(500) {
+			buf = appendQuoted(buf, pick(&mine, institutions[inst].brief), a.ownNumber, &mine)
+		} else {
+			buf = appendPresented(buf, a.ownNumber, &mine)
+		}
+	}
+	c.ownNumber = a.showsOwn(shows)
 	got, named := a.worth(shows, told)
 	return buf, got, named
+}
+
+// showsOwn reports whether a call of the account that shows this is graded by its showing the
+// account's own telephone.
+func (a *account) showsOwn(s showing) bool {
+	return a.role != roleAdmin && s.grade != gradeStar && s.number != 0 && s.number == a.ownNumber
 }
 
 // worth is the grade a call of the account has that shows this and plays a text that names
@@ -71,7 +87,7 @@ func (a *account) worth(s showing, told int8) (grade, int8) {
 		return gradeU, -1 // the operators test their own service
 	case s.grade == gradeStar:
 		return s.grade, s.inst
-	case s.number != 0 && s.number == a.ownNumber:
+	case a.showsOwn(s):
 		return gradeU, -1
 	case s.grade <= gradeC:
 		return s.grade, s.inst

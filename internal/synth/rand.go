@@ -41,6 +41,7 @@ const (
 	streamPlan
 	streamPlanCall
 	streamPlanScript
+	streamOwnNumber
 )
 
 func mix(z uint64) uint64 {

@@ -11,6 +11,7 @@ type fact struct {
 	grade   grade
 	inst    int8
 	uk      bool // the called person is British
+	own     bool // the account's own telephone is shown
 }
 
 func (w *world) answeredTable(truth *truth) table {
@@ -102,7 +103,7 @@ func (w *world) answeredTail(b *block, i int64, c *call, talk int64, g grade, in
 	b.lit("1,0.000000")
 	b.end()
 	b.facts = append(b.facts, fact{at: c.at, person: c.person, account: c.account, talk: int32(talk),
-		grade: g, inst: inst, uk: c.region == regionUK && c.person >= 0})
+		grade: g, inst: inst, uk: c.region == regionUK && c.person >= 0, own: c.ownNumber})
 }
 
 // ends lists terminatecauseid and hangupcause of calls nobody answered.
@@ -131,7 +132,7 @@ func (w *world) failedRow(b *block, i int64) {
 	b.lit(ends[c.own.n(len(ends))])
 	b.end()
 	b.facts = append(b.facts, fact{at: c.at, person: c.person, account: c.account,
-		grade: g, inst: inst, uk: c.region == regionUK && c.person >= 0})
+		grade: g, inst: inst, uk: c.region == regionUK && c.person >= 0, own: c.ownNumber})
 }
 
 // presented appends the callerid field.

@@ -57,7 +57,7 @@ func newTruth(w *world, dir string) (*truth, error) {
 	t.chooseReporters()
 	var err error
 	if t.calls, err = newParquetFile(t.path("calls.parquet"),
-		textColumn("call_id", false), textColumn("grade", true), textColumn("institution_id", true)); err != nil {
+		textColumn("call_id", false), textColumn("grade", true), textColumn("institution_id", true), boolColumn("own_number")); err != nil {
 		return nil, err
 	}
 	t.logins, err = newParquetFile(t.path("sessions.parquet"),
@@ -88,6 +88,7 @@ func (t *truth) seeCalls(b *block, answered bool) error {
 		} else {
 			t.calls.text(2, institutions[f.inst].id)
 		}
+		t.calls.bool(3, f.own)
 		if err := t.calls.row(); err != nil {
 			return err
 		}

@@ -133,6 +133,8 @@ type call struct {
 	person  int64 // who is called; -1 when what was dialled is no telephone number
 	shown   rng   // the draws that decide what is presented
 	own     rng   // the draws of this row alone
+
+	ownNumber bool // what is presented is the account's own telephone
 }
 
 // call decides row i of the traffic. A quarter of the calls repeat one made minutes before:
