@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -26,7 +27,7 @@ import (
 // that are merely in the way.
 var hostileNames = []string{
 	`<script>alert(1)</script>`, `=cmd|' /C calc'!A0`, `'; DROP TABLE x; --`, `a"b`, `back\slash`, `..\..\up`, "new\nline", "tab\tbed",
-	"esc\x1b[2Jape", "right\u202Eleft", "e\u0301", "\u00e9", "Case", "case", "call", "account", "ref_row", "Ref_Source", "select", "%damage", "{x}", "$1", "?", "ä`ö", strings.Repeat("n", 60),
+	"esc\x1b[2Jape", "right\u202Eleft", "e\u0301", "\u00e9", "Case", "case", "call", "account", "ref_row", "Ref_Source", "select", "%damage", "{x}", "$1", "?", "ä`ö", strings.Repeat("n", 60), strings.Repeat("m", 255),
 }
 
 // hostileTables cannot all be columns' names too.
@@ -34,7 +35,7 @@ var hostileTables = append(slices.Clone(hostileNames), "../../etc/passwd", "a.b"
 
 var hostileValues = []string{
 	`<script>alert(1)</script>`, `=cmd|' /C calc'!A0`, `'; DROP TABLE x; --`, `"`, `'`, `\`, `\\'`, "`", "../../etc/passwd", "a\nb", "a\r\nb", "\x1b[2J\x1b]0;x\x07",
-	"abc\u202Egnp.exe", "-- x", "/* x", "@SUM(1)", "+1", "-1", "e\u0301", "\u00e9", strings.Repeat("v", 255), "NULL", `\N`, " ", "a,b;c\td|e", "%s%n${x}", "]]>&amp;", "\u2028", "ключ", "0", "); --", "');",
+	"abc\u202Egnp.exe", "-- x", "/* x", "@SUM(1)", "+1", "-1", "e\u0301", "\u00e9", strings.Repeat("v", 255), "NULL", `\N`, " ", "a,b;c\td|e", "%s%n${x}", "]]>&amp;", "\u2028", "ключ", "0", "); --", "');", "a\x00b", "\x00",
 }
 
 // hostileCell is the value of row i (from 0) in column j.
@@ -82,23 +83,40 @@ func hasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' })
 }
 
+// withoutNUL writes the NUL bytes of SQL's strings as a call.
+func withoutNUL(sql, call string) string { return strings.ReplaceAll(sql, "\x00", "'||"+call+"||'") }
+
+// hasNUL tells what PostgreSQL cannot hold.
+func hasNUL(s string) bool { return strings.ContainsRune(s, 0) }
+
 func hostileFormats() []hostileFormat {
 	shorter := slices.DeleteFunc(slices.Clone(hostileTables), func(s string) bool {
 		return len([]rune(s)) > 31 || strings.ContainsAny(s, `[]:*?/\`) || strings.HasPrefix(s, "'") || hasControl(s) || strings.ContainsAny(s, "\n\t") || s == "case"
 	})
 	noXML := func(list []string) []string { return slices.DeleteFunc(slices.Clone(list), hasControl) }
 	noDuplicate := slices.DeleteFunc(slices.Clone(hostileNames), func(s string) bool { return s == "case" }) // SQL's names are alike in any case of letters
+	unnamed := append(slices.Clone(hostileNames), "")                                                        // gets a name
 	return []hostileFormat{
 		{name: "mysqldump", format: "mysqldump", columns: noDuplicate, tables: hostileTables, ending: ".sql", write: func(t *testing.T, tables, columns []string) []byte {
 			b := bytes.NewBufferString("-- MySQL dump 10.13\n/*!40101 SET NAMES utf8mb4 */;\n")
 			for _, table := range tables {
 				fmt.Fprintf(b, "CREATE TABLE %s (%s text) ENGINE=InnoDB;\nINSERT INTO %[1]s VALUES ", quotedAll([]string{table}, "`"), strings.ReplaceAll(quotedAll(columns, "`"), "`,`", "` text,`"))
 				inRows(columns, func(i int, cells []string) {
-					fmt.Fprintf(b, "%s(%s)", ","[:min(i, 1)], quotedAll(cells, "'", `\`, `\\`))
+					fmt.Fprintf(b, "%s(%s)", ","[:min(i, 1)], quotedAll(cells, "'", `\`, `\\`, "\x00", `\0`))
 				})
 				b.WriteString(";\n")
 			}
 			b.WriteString("-- Dump completed on 2022-11-08 12:00:00\n")
+			return b.Bytes()
+		}},
+		{name: "mysqldump --tab", format: "mysqltab", columns: []string{"c1", "c2", "c3"}, ending: ".txt", write: func(t *testing.T, _, columns []string) []byte {
+			var b bytes.Buffer
+			inRows(columns, func(i int, cells []string) {
+				for j := range cells {
+					cells[j] = strings.NewReplacer(`\`, `\\`, "\n", "\\\n", "\t", "\\\t", "\x00", `\0`).Replace(cells[j])
+				}
+				b.WriteString(strings.Join(cells, "\t") + "\n")
+			})
 			return b.Bytes()
 		}},
 		{name: "mysqldump --xml", format: "mysqlxml", columns: noXML(noDuplicate), tables: noXML(hostileTables), ending: ".xml", loses: hasControl, write: func(t *testing.T, tables, columns []string) []byte {
@@ -120,7 +138,7 @@ func hostileFormats() []hostileFormat {
 			b.WriteString("</database>\n</mysqldump>\n")
 			return b.Bytes()
 		}},
-		{name: "pg_dump", format: "pgdump", columns: hostileNames, tables: hostileTables, ending: ".sql", write: func(t *testing.T, tables, columns []string) []byte {
+		{name: "pg_dump", format: "pgdump", columns: hostileNames, tables: hostileTables, ending: ".sql", loses: hasNUL, write: func(t *testing.T, tables, columns []string) []byte {
 			b := bytes.NewBufferString("--\n-- PostgreSQL database dump\n--\n\n-- Dumped by pg_dump version 15.1\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n")
 			for k, table := range tables {
 				name := "public." + quotedAll([]string{table}, `"`)
@@ -129,6 +147,11 @@ func hostileFormats() []hostileFormat {
 					fmt.Fprintf(b, "COPY %s (%s) FROM stdin;\n", name, quotedAll(columns, `"`))
 				}
 				inRows(columns, func(i int, cells []string) {
+					for j := range cells {
+						if hasNUL(cells[j]) {
+							cells[j] = ""
+						}
+					}
 					if k%2 == 1 {
 						fmt.Fprintf(b, "INSERT INTO %s VALUES (%s);\n", name, quotedAll(cells, "'"))
 						return
@@ -154,7 +177,7 @@ func hostileFormats() []hostileFormat {
 				_, err := db.Exec("CREATE TABLE " + name + " (" + strings.ReplaceAll(quotedAll(columns, `"`), `","`, `" text,"`) + " text)")
 				must(t, err)
 				inRows(columns, func(i int, cells []string) {
-					_, err := db.Exec("INSERT INTO " + name + " VALUES (" + quotedAll(cells, "'") + ")")
+					_, err := db.Exec("INSERT INTO " + name + " VALUES (" + withoutNUL(quotedAll(cells, "'"), "char(0)") + ")")
 					must(t, err)
 				})
 			}
@@ -163,7 +186,7 @@ func hostileFormats() []hostileFormat {
 			must(t, err)
 			return b
 		}},
-		{name: "JSON lines", format: "json", columns: hostileNames, ending: ".json", write: func(t *testing.T, _, columns []string) []byte {
+		{name: "JSON lines", format: "json", columns: unnamed, ending: ".json", write: func(t *testing.T, _, columns []string) []byte {
 			var b bytes.Buffer
 			inRows(columns, func(i int, cells []string) { b.Write(append(jsonObject(t, columns, cells), '\n')) })
 			return b.Bytes()
@@ -173,7 +196,7 @@ func hostileFormats() []hostileFormat {
 			inRows(columns, func(i int, cells []string) { rows = append(rows, jsonObject(t, columns, cells)) })
 			return append(append([]byte("[\n"), bytes.Join(rows, []byte(",\n"))...), "]\n"...)
 		}},
-		{name: "BSON", format: "bson", columns: hostileNames, ending: ".bson", write: func(t *testing.T, _, columns []string) []byte {
+		{name: "BSON", format: "bson", columns: unnamed, ending: ".bson", write: func(t *testing.T, _, columns []string) []byte {
 			var b bytes.Buffer
 			inRows(columns, func(i int, cells []string) {
 				var d bson.D
@@ -186,7 +209,7 @@ func hostileFormats() []hostileFormat {
 			})
 			return b.Bytes()
 		}},
-		{name: "CSV", format: "csv", columns: hostileNames, ending: ".csv", write: func(t *testing.T, _, columns []string) []byte {
+		{name: "CSV", format: "csv", columns: unnamed, ending: ".csv", write: func(t *testing.T, _, columns []string) []byte {
 			b := bytes.NewBufferString(quotedAll(columns, `"`) + "\n")
 			inRows(columns, func(i int, cells []string) { b.WriteString(quotedAll(cells, `"`) + "\n") })
 			return b.Bytes()
@@ -220,7 +243,7 @@ func hostileFormats() []hostileFormat {
 			must(t, err)
 			defer db.Close()
 			var rows []string
-			inRows(columns, func(i int, cells []string) { rows = append(rows, "("+quotedAll(cells, "'")+")") })
+			inRows(columns, func(i int, cells []string) { rows = append(rows, "("+withoutNUL(quotedAll(cells, "'"), "chr(0)")+")") })
 			_, err = db.Exec("COPY (SELECT * FROM (VALUES " + strings.Join(rows, ",") + ") v(" + quotedAll(columns, `"`) + ")) TO '" + path + "' (FORMAT parquet)")
 			must(t, err)
 			b, err := os.ReadFile(path)
@@ -298,10 +321,13 @@ func quiet(t *testing.T, args ...string) ended {
 	return e
 }
 
-// harmless runs the commands that tell of a case.
-func harmless(t *testing.T, dir string) {
+// harmless runs commands that tell of a case: all, where none are named.
+func harmless(t *testing.T, dir string, commands ...[]string) {
 	t.Helper()
-	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"map", "--review"}, {"map", "--show"}, {"map", "--show", "--json"}, {"map", "--propose"}, {"map"}, {"build"}, {"calls"}, {"suspects"}, {"victims"}, {"export", "suspects", "--out", filepath.Join(t.TempDir(), "out")}, {"ledger", "list"}} {
+	if commands == nil {
+		commands = [][]string{{"status"}, {"status", "--json"}, {"map", "--review"}, {"map", "--show"}, {"map", "--show", "--json"}, {"map", "--propose"}, {"map"}, {"build"}, {"calls"}, {"suspects"}, {"victims"}, {"export", "suspects", "--out", filepath.Join(t.TempDir(), "out")}, {"ledger", "list"}}
+	}
+	for _, args := range commands {
 		e := quiet(t, append(args, "--case", dir)...)
 		if e.code != exitDone && e.code != exitNotBuilt && !strings.Contains(e.errOut, "every source has a mapping") {
 			t.Error(e)
@@ -309,7 +335,7 @@ func harmless(t *testing.T, dir string) {
 	}
 }
 
-// sameHostileRows wants the planted cells in the source tables, and again by each row's reference.
+// sameHostileRows wants the planted cells in the source tables, and again by rows' references.
 func sameHostileRows(t *testing.T, dir string, f hostileFormat) {
 	t.Helper()
 	c, err := store.Open(dir)
@@ -339,12 +365,18 @@ func sameHostileRows(t *testing.T, dir string, f hostileFormat) {
 			if f.format == "xlsx" { // it takes line ends and tabs in a header for spaces
 				name = strings.NewReplacer("\n", " ", "\t", " ").Replace(name)
 			}
-			if got := m.Columns[2+j].Name; strings.TrimRight(got, "_") != strings.TrimRight(name, "_") {
+			if got := m.Columns[2+j].Name; name == "" && got != "" {
+				continue
+			} else if strings.TrimRight(got, "_") != strings.TrimRight(name, "_") {
 				t.Errorf("table %q: column %q, want %q", m.SourceTable, got, name)
 			}
 		}
 		rows, err := e.DB.Query("SELECT * FROM " + duckdb.Ident(m.Table) + " ORDER BY ref_row")
 		must(t, err)
+		every := 1
+		if len(tables) > 4 {
+			every = 5 // some readers look for a row from the beginning
+		}
 		var shown string
 		for i := 0; rows.Next(); i++ {
 			got, into := make([]any, len(m.Columns)), make([]any, len(m.Columns))
@@ -353,10 +385,12 @@ func sameHostileRows(t *testing.T, dir string, f hostileFormat) {
 			}
 			must(t, rows.Scan(into...))
 			ref := casefile.RowRef{Source: m.Source, Table: m.SourceTable, Row: got[0].(int64), Offset: got[1].(int64)}
-			again, err := intake.ReadRow(t.Context(), c, ref)
-			if err != nil {
-				t.Errorf("%q is not found again: %v", ref, err)
-				continue
+			var again intake.Original
+			if i%every == 0 {
+				if again, err = intake.ReadRow(t.Context(), c, ref); err != nil {
+					t.Errorf("%q is not found again: %v", ref, err)
+					continue
+				}
 			}
 			for j := range f.columns {
 				want := hostileCell(i, j)
@@ -367,18 +401,22 @@ func sameHostileRows(t *testing.T, dir string, f hostileFormat) {
 				if got[2+j] == nil {
 					stored = ""
 				}
-				if stored != want || again.Cells[j].Value != want {
-					t.Errorf("%q, column %q: %q, and by its reference %q, want %q", ref, f.columns[j], got[2+j], again.Cells[j].Value, want)
+				if stored != want {
+					t.Errorf("%q, column %q: %q, want %q", ref, f.columns[j], got[2+j], want)
+				}
+				if again.Cells != nil && again.Cells[j].Value != want {
+					t.Errorf("%q, column %q, by its reference: %q, want %q", ref, f.columns[j], again.Cells[j].Value, want)
 				}
 			}
 			shown = ref.String()
 		}
 		must(t, rows.Err())
 		if len(tables) < 8 { // a process for each would take long
-			if s := quiet(t, "show", "--case", dir, shown); s.code != exitDone {
-				t.Error(s)
+			args := []string{"show", "--case", dir, shown}
+			if len(tables)%2 == 0 {
+				args = append(args, "--json")
 			}
-			if s := quiet(t, "show", "--case", dir, "--json", shown); s.code != exitDone {
+			if s := quiet(t, args...); s.code != exitDone {
 				t.Error(s)
 			}
 		}
@@ -405,8 +443,11 @@ func TestHostileRecords(t *testing.T) {
 	must(t, err)
 	for name, text := range map[string]string{
 		"Master.csv": quotedAll([]string{"acc1", "+443457404404", "447700900001", "out", value, "SIP/1", "SIP/t", "Dial", value, "2022-03-01 10:00:00", "2022-03-01 10:01:00", "2022-03-01 10:02:00"}, `"`) + `,90,60,"ANSWERED","DOCUMENTATION","1646128800.1",""` + "\n",
-		"a.json":     `{"core-uuid":"c1","channel_data":{"state":"CS_REPORTING"},"variables":{"uuid":"` + uuid + `","duration":"12"},"callflow":[{"caller_profile":{"caller_id_name":` + string(inJSON) + `,"caller_id_number":"+443457404404","destination_number":"447700900001"}}]}`,
-		"b.xml":      "<cdr core-uuid=\"c1\"><channel_data><direction>inbound</direction></channel_data><variables><uuid>" + uuid + "</uuid></variables><callflow><caller_profile><caller_id_name>" + inXML + "</caller_id_name><caller_id_number>+443457404404</caller_id_number></caller_profile></callflow></cdr>",
+		"cdr.csv":    `"` + value + `","+443457404404","447700900001","default","2022-03-01 10:00:00","2022-03-01 10:01:00","2022-03-01 10:02:00","120","60","NORMAL_CLEARING","` + uuid + `","","acc1","PCMA","PCMA"` + "\n",
+		"sip.pcap": capture("INVITE sip:447700900001@trunk.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060\r\nFrom: <sip:+443457404404@pbx.example>;tag=a\r\nTo: <sip:447700900001@trunk.example>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\nUser-Agent: " +
+			value + "\r\nContent-Length: 0\r\n\r\n"),
+		"a.json": `{"core-uuid":"c1","channel_data":{"state":"CS_REPORTING"},"variables":{"uuid":"` + uuid + `","duration":"12"},"callflow":[{"caller_profile":{"caller_id_name":` + string(inJSON) + `,"caller_id_number":"+443457404404","destination_number":"447700900001"}}]}`,
+		"b.xml":  "<cdr core-uuid=\"c1\"><channel_data><direction>inbound</direction></channel_data><variables><uuid>" + uuid + "</uuid></variables><callflow><caller_profile><caller_id_name>" + inXML + "</caller_id_name><caller_id_number>+443457404404</caller_id_number></caller_profile></callflow></cdr>",
 		"c.xml": "<?xml version=\"1.0\"?>\n<RetainedDataMessage xmlns=\"http://uri.etsi.org/02657/v1.26.1#/RetainedData\"><retainedDataPayload><ResponseRecord><recordNumber>1</recordNumber><additionalInformation><otherInformation>" + inXML +
 			"</otherInformation></additionalInformation><recordPayload><telephonyRecord><telephonyServiceUsage><partyInformation/></telephonyServiceUsage></telephonyRecord></recordPayload></ResponseRecord></retainedDataPayload></RetainedDataMessage>",
 	} {
@@ -414,7 +455,9 @@ func TestHostileRecords(t *testing.T) {
 			dir := newCase(t)
 			path := filepath.Join(t.TempDir(), name)
 			must(t, os.WriteFile(path, []byte(text), 0o640))
-			done(t, "add", "--case", dir, path)
+			if e := quiet(t, "add", "--case", dir, path); e.code != exitDone && (name != "sip.pcap" || e.code != exitDamage) { // a capture's count is a remark
+				t.Fatal(e)
+			}
 			c, err := store.Open(dir)
 			must(t, err)
 			e, err := duckdb.Open(t.Context(), c, duckdb.Options{})
@@ -449,7 +492,70 @@ func TestHostileRecords(t *testing.T) {
 			if !found {
 				t.Errorf("no cell holds %q: %s", value, quiet(t, "status", "--case", dir))
 			}
-			harmless(t, dir)
+			harmless(t, dir, []string{"status"}, []string{"map"}, []string{"build"}, []string{"calls"})
+			if e := quiet(t, "verify", "--case", dir, "--all"); e.code != exitDone {
+				t.Error(e)
+			}
+		})
+	}
+}
+
+// capture is a pcap file with one UDP packet.
+func capture(payload string) string {
+	b := []byte{0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0} // Ethernet
+	n := len(payload) + 8
+	frame := append(make([]byte, 12), 8, 0) // IPv4
+	frame = append(frame, 0x45, 0, byte((n+20)>>8), byte(n+20), 0, 7, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2)
+	frame = append(frame, 0x13, 0xc4, 0x13, 0xc4, byte(n>>8), byte(n), 0, 0) // port 5060
+	frame = append(frame, payload...)
+	for _, v := range []uint32{1656669600, 0, uint32(len(frame)), uint32(len(frame))} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return string(append(b, frame...))
+}
+
+// A file whose text is not in the character set that it declares keeps its bytes: every row is
+// stored, and what does not decode is beside it as it was.
+func TestWrongCharset(t *testing.T) {
+	const raw = "Caf\xe9 \x81\x9d\xff"
+	create := "CREATE TABLE `t` (\n  `id` int NOT NULL,\n  `s` varchar(40) DEFAULT NULL\n);\nINSERT INTO `t` VALUES (1,'plain'),(2,'" + raw + "'),(3,'more');\n"
+	for name, text := range map[string]string{
+		"utf8mb4.sql": "-- MySQL dump 10.13\n/*!40101 SET NAMES utf8mb4 */;\n" + create + "-- Dump completed\n",
+		"gbk.sql":     "-- MySQL dump 10.13\n/*!40101 SET NAMES gbk */;\n" + create + "-- Dump completed\n",
+		"none.sql":    "-- MySQL dump 10.13\n" + create + "-- Dump completed\n",
+		"odd.sql":     "-- MySQL dump 10.13\n/*!40101 SET NAMES klingon */;\n" + create + "-- Dump completed\n",
+		"pg.sql": "--\n-- PostgreSQL database dump\n--\n\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\nCREATE TABLE public.t (\n    id integer,\n    s text\n);\n\nCOPY public.t (id, s) FROM stdin;\n1\tplain\n2\t" +
+			raw + "\n3\tmore\n\\.\n\n--\n-- PostgreSQL database dump complete\n--\n\n",
+		"t.txt": "1\tplain\n2\t" + raw + "\n3\tmore\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newCase(t)
+			path := filepath.Join(t.TempDir(), name)
+			must(t, os.WriteFile(path, []byte(text), 0o640))
+			if e := quiet(t, "add", "--case", dir, path); e.code != exitDone && e.code != exitDamage || !strings.Contains(e.errOut, "stored 3 + damaged 0") {
+				t.Error(e)
+			}
+			c, err := store.Open(dir)
+			must(t, err)
+			list, err := c.Tables()
+			must(t, err)
+			e, err := duckdb.Open(t.Context(), c, duckdb.Options{})
+			must(t, err)
+			defer e.Close()
+			for _, m := range list {
+				if m.SourceTable == "" {
+					continue
+				}
+				column := duckdb.Ident(m.Columns[3].Name)
+				var plain string
+				var text, misfit sql.NullString
+				must(t, e.DB.QueryRow("SELECT "+column+" FROM "+duckdb.Ident(m.Table)+" WHERE ref_row = 1").Scan(&plain))
+				must(t, e.DB.QueryRow("SELECT "+column+", CAST(ref_misfit AS VARCHAR) FROM "+duckdb.Ident(m.Table)+" WHERE ref_row = 2").Scan(&text, &misfit))
+				if plain != "plain" || text.Valid || !strings.Contains(misfit.String, "436166e920819dff") {
+					t.Errorf("%q, %+v, misfit %+v", plain, text, misfit)
+				}
+			}
+			harmless(t, dir, []string{"status"})
 			if e := quiet(t, "verify", "--case", dir, "--all"); e.code != exitDone {
 				t.Error(e)
 			}

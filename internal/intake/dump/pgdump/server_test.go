@@ -162,7 +162,13 @@ func TestServer(t *testing.T) {
 		t.Skip("-short")
 	}
 	s := startServer(t)
-	s.run(calls, "psql", "-q", "-v", "ON_ERROR_STOP=1")
+	odd := []string{`<script>alert(1)</script>`, `=cmd|' /C calc'!A0`, `'; DROP TABLE x; --`, `a"b`, `back\slash`, "new\nline", "tab\tbed", "esc\x1b[2J", `\.`, `);`, "é", "select", strings.Repeat("n", 63)}
+	hostile := ""
+	for _, name := range odd { // its own name is its column's and its value
+		q := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		hostile += fmt.Sprintf("CREATE TABLE %s (%[1]s text);\nINSERT INTO %[1]s VALUES ('%s');\n", q, strings.ReplaceAll(name, "'", "''"))
+	}
+	s.run(calls+hostile, "psql", "-q", "-v", "ON_ERROR_STOP=1")
 	columns := strings.Fields("id cli dst started local day cost free f ok raw j ip u tags m bits")
 	for _, style := range []struct {
 		name string
@@ -211,6 +217,11 @@ func TestServer(t *testing.T) {
 			}
 			if style.name == "latin1" {
 				return
+			}
+			for _, name := range odd {
+				if len(found[name]) != 1 || found[name][0].Cells[0] != name {
+					t.Errorf("table %q: %+v", name, found[name])
+				}
 			}
 			compare(t, s, columns, found["calls"], strings.Contains(style.name, "insert"))
 			again(t, format, text, &c)
