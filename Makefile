@@ -17,6 +17,7 @@ UI_SOURCES := $(wildcard $(UI)/src/*) $(UI)/package.json $(UI)/tsconfig.json $(U
 FUZZTIME ?= 30s
 SCALE ?= 0.1
 INTAKE_SCALE ?= 1
+BUILD_SCALE ?= 1
 CHDB := chdb@3.4.0 # ClickHouse in the process, a peer in benchmarks only
 
 .PHONY: help
@@ -73,6 +74,10 @@ bench: setup-test build ## the whole job on 7 million rows beside the same dump'
 bench-intake: setup-test build ## reading 14 million calls beside ClickHouse and MariaDB, and a whole seizure of 70 million rows (45 GB of disk, half an hour)
 	npm --prefix out/peers install --no-save --no-audit --no-fund $(CHDB)
 	go test ./cmd/unspoof -run '^TestBenchIntake$$' -count 1 -timeout 120m -v -args -bench.intake $(INTAKE_SCALE) -bench.chdb '$(CURDIR)/out/peers/node_modules' -bench.dir '$(CURDIR)/out/bench-intake'
+
+.PHONY: bench-build
+bench-build: ui ## findings of 70 million rows step by step, what pages look up, and the build again after a snapshot (45 GB of disk, half an hour)
+	go test ./cmd/unspoof -run '^TestBenchBuild$$' -count 1 -timeout 120m -v -args -bench.build $(BUILD_SCALE) -bench.dir '$(CURDIR)/out/bench-build'
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)

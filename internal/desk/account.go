@@ -97,12 +97,10 @@ type AccountInstitution struct {
 }
 
 const accountInstitutionsSQL = `
-SELECT COALESCE(v.institution_id, ''), COALESCE(max(u.name), ''), COALESCE(v.other, ''), count(*),
-       count(*) FILTER (WHERE v.outcome = 'answered' AND v.talk_s > 60), count(DISTINCT v.called_e164),
-       count(*) FILTER (WHERE v.grade = 'A*'), count(*) FILTER (WHERE v.grade = 'A'), count(*) FILTER (WHERE v.grade = 'B'), count(*) FILTER (WHERE v.grade = 'C'), count(*) FILTER (WHERE v.grade = 'D')
-FROM (SELECT *, CASE WHEN institution_id IS NULL THEN grade END AS other FROM call_verdict WHERE account_id = ?) v
-LEFT JOIN institution u ON u.institution_id = v.institution_id
-GROUP BY v.institution_id, v.other ORDER BY v.institution_id IS NULL, count(*) DESC, v.institution_id, v.other`
+SELECT COALESCE(v.institution_id, ''), COALESCE(u.name, ''), COALESCE(v.other, ''), v.calls, v.long_calls, v.numbers, v.a_star, v.a, v.b, v.c, v.d
+FROM account_institution v LEFT JOIN institution u ON u.institution_id = v.institution_id
+WHERE v.account_id = ?
+ORDER BY v.institution_id IS NULL, v.calls DESC, v.institution_id, v.other`
 
 // Account is everything known of one account.
 type Account struct {
@@ -177,14 +175,14 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				}, key)
 				return err
 			}},
-			{[]string{"call_verdict", "institution"}, func() (err error) {
+			{[]string{"account_institution", "institution"}, func() (err error) {
 				v.Institutions, err = collect(ctx, d, accountInstitutionsSQL, func(r *sql.Rows, c *AccountInstitution) error {
 					return r.Scan(&c.ID, &c.Name, &c.Grade, &c.Calls, &c.LongCalls, &c.Numbers, &c.AStar, &c.A, &c.B, &c.C, &c.D)
 				}, key)
 				return err
 			}},
 			{[]string{"call_verdict"}, func() (err error) {
-				v.Calls, err = paged(ctx, d, &v.Page, callSQL+" WHERE account_id = ? ORDER BY started_at, call_id", scanCall, key)
+				v.Calls, err = d.callsOf(ctx, &v.Page, "account_call", "account_id", key)
 				return err
 			}},
 			{[]string{"report_link"}, func() (err error) {

@@ -4,9 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store"
 )
 
 // Call is a call as lists show it: its verdict and its row.
@@ -36,6 +40,29 @@ func scanCall(r *sql.Rows, v *Call) error {
 	into := []any{&v.ID, &v.AccountID, &v.StartedAt, &v.Called, &v.Country, &v.Outcome, &v.TalkS, &v.Staff, &v.Grade, &v.InstitutionID,
 		&v.Rule, &v.Reasons, &v.Version, &v.Presented, &v.PresentedName}
 	return r.Scan(append(into, refInto(&v.Ref)...)...)
+}
+
+// callsOf gives one page of the calls whose column of call_verdict has a value, oldest first,
+// by the table that knows their places in it.
+func (d *Desk) callsOf(ctx context.Context, pg *Page, index, column string, key any) ([]Call, error) {
+	if !d.places(index) {
+		return paged(ctx, d, pg, callSQL+" WHERE "+column+" = ? ORDER BY started_at, call_id", scanCall, key)
+	}
+	places, err := paged(ctx, d, pg, "SELECT place FROM "+index+" WHERE "+column+" = ? ORDER BY started_at, place", func(r *sql.Rows, v *int64) error { return r.Scan(v) }, key)
+	if err != nil || len(places) == 0 {
+		return nil, err
+	}
+	placed, err := d.engine.Placed(d.tables["call_verdict"])
+	if err != nil {
+		return nil, err
+	}
+	return collect(ctx, d, strings.Replace(callSQL, "FROM call_verdict", "FROM ("+placed+")", 1)+" WHERE place IN ("+strings.Join(strings.Fields(strings.Trim(fmt.Sprint(places), "[]")), ", ")+") ORDER BY started_at, place", scanCall)
+}
+
+// places reports whether a table has the places of the rows of call_verdict as it is published
+// now; while a case is being built it may still have those of an earlier version. The caller holds d.reading.
+func (d *Desk) places(table string) bool {
+	return slices.Contains(d.tables[table].Inputs, store.TableVersion{Name: "call_verdict", Version: d.tables["call_verdict"].Version})
 }
 
 // CallDetail is what the source says of a call beside its verdict. Raw text is null where

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -227,5 +228,36 @@ func TestDemoUser(t *testing.T) {
 	}
 	if p, err := k.Desk.Who(t.Context(), token); err != nil || p != (desk.Person{Name: "demo", Role: auth.Supervisor}) {
 		t.Errorf("who: %+v, %v", p, err)
+	}
+}
+
+// The tables that know where an account's and a number's calls lie only make them quicker to
+// find: without them the same calls are found.
+func TestPlacesOfCalls(t *testing.T) {
+	k := desktest.New(t, desktest.Options{})
+	ctx := t.Context()
+	pages := func() (list []any) {
+		for page := 1; page <= 3; page++ {
+			a, err := k.Desk.Account(ctx, supervisor, k.Account(), page, 1)
+			if err != nil || len(a.Calls) == 0 {
+				t.Fatalf("page %d of the account's calls: %d, %v", page, len(a.Calls), err)
+			}
+			list = append(list, a.Page, a.Calls)
+		}
+		n, err := k.Desk.Number(ctx, supervisor, k.Number(), 1)
+		if err != nil || len(n.Calls) == 0 {
+			t.Fatalf("the number's calls: %d, %v", len(n.Calls), err)
+		}
+		return append(list, n.Page, n.Callers, n.Calls)
+	}
+	with := pages()
+	for _, table := range []string{"account_call", "number_call"} {
+		if err := k.Store.Withdraw(ctx, table, func(context.Context) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(1100 * time.Millisecond) // what the desk knows of the tables may be a second old
+	if without := pages(); !reflect.DeepEqual(with, without) {
+		t.Errorf("with %v\nwithout %v", with, without)
 	}
 }

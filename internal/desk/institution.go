@@ -85,20 +85,16 @@ FROM institution_number WHERE institution_id = ? ORDER BY number_from, number_to
 const institutionAccountsSQL = `
 SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.numbers, v.a_star, v.a, v.b, v.c, v.d
 FROM (
-	SELECT account_id, count(*) FILTER (WHERE grade <> 'D') AS calls, count(*) FILTER (WHERE grade <> 'D' AND talk_s > 60) AS long_calls,
-	       count(DISTINCT called_e164) FILTER (WHERE grade <> 'D') AS numbers,
-	       count(*) FILTER (WHERE grade = 'A*') AS a_star, count(*) FILTER (WHERE grade = 'A') AS a,
-	       count(*) FILTER (WHERE grade = 'B') AS b, count(*) FILTER (WHERE grade = 'C') AS c,
-	       count(*) FILTER (WHERE grade = 'D') AS d
-	FROM call_verdict WHERE institution_id = ? AND grade IN ('A*', 'A', 'B', 'C', 'D') AND outcome = 'answered'
-	GROUP BY account_id
+	SELECT account_id, answered_calls AS calls, answered_long_calls AS long_calls, answered_numbers AS numbers,
+	       answered_a_star AS a_star, answered_a AS a, answered_b AS b, answered_c AS c, answered_d AS d
+	FROM account_institution WHERE institution_id = ? AND answered_calls + answered_d > 0
 ) v LEFT JOIN account a ON a.account_id = v.account_id
 ORDER BY v.calls DESC, v.d DESC, v.account_id`
 
 // Institution is one institution by its id.
 func (d *Desk) Institution(ctx context.Context, p Person, key string, number int) (Institution, error) {
 	a := Asked{Action: SeePeople, Object: id("institution", key), Details: map[string]any{"page": number},
-		Needs: []string{"institution", "institution_number", "call_verdict", "account"}}
+		Needs: []string{"institution", "institution_number", "account_institution", "account"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (Institution, error) {
 		i := Institution{Page: page(number)}
 		err := d.engine.DB.QueryRowContext(ctx, "SELECT COALESCE(name, ''), COALESCE(sector, ''), COALESCE(country, ''), COALESCE(aliases, '') FROM institution WHERE institution_id = ?", key).

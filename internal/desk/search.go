@@ -38,7 +38,7 @@ var searchParts = []struct {
 	{[]string{"account"}, "n", "SELECT 2, 'account', account_id, COALESCE(username, ''), 'phone' FROM account WHERE phone_e164 = ?"},
 	{[]string{"identifier", "account"}, "tt", "SELECT 3, 'account', i.account_id, COALESCE(a.username, ''), 'identifier: ' || i.kind FROM identifier i LEFT JOIN account a ON a.account_id = i.account_id " +
 		"WHERE lower(i.value) = lower(?) OR lower(i.value_norm) = lower(?)"},
-	{[]string{"call_verdict"}, "n", "SELECT DISTINCT 2, 'number', CAST(called_e164 AS VARCHAR), '+' || CAST(called_e164 AS VARCHAR), 'called number' FROM call_verdict WHERE called_e164 = ?"},
+	{[]string{"number_call"}, "n", "SELECT DISTINCT 2, 'number', CAST(called_e164 AS VARCHAR), '+' || CAST(called_e164 AS VARCHAR), 'called number' FROM number_call WHERE called_e164 = ?"},
 	{[]string{"loss_report"}, "n", "SELECT DISTINCT 2, 'number', CAST(victim_phone_e164 AS VARCHAR), '+' || CAST(victim_phone_e164 AS VARCHAR), 'number of a loss report' FROM loss_report WHERE victim_phone_e164 = ?"},
 	{[]string{"call_verdict"}, "t", "SELECT 1, 'call', call_id, call_id, 'call id' FROM call_verdict WHERE call_id = ?"},
 	{[]string{"institution"}, "tt", "SELECT 2, 'institution', institution_id, COALESCE(name, ''), 'institution' FROM institution WHERE institution_id = ? OR lower(name) = lower(?)"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -122,7 +123,7 @@ SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.talk_s, 
 FROM (
 	SELECT account_id, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
 	       CAST(sum(talk_s) AS BIGINT) AS talk_s, min(started_at) AS first_at, max(started_at) AS last_at
-	FROM call_verdict WHERE called_e164 = ? GROUP BY account_id
+	FROM %s WHERE called_e164 = ? GROUP BY account_id
 ) v LEFT JOIN account a ON a.account_id = v.account_id
 ORDER BY v.talk_s DESC NULLS LAST, v.account_id`
 
@@ -150,7 +151,11 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 				v.Victim = &found[0]
 			}
 		}
-		v.Callers, errs[1] = collect(ctx, d, callersOfSQL, func(r *sql.Rows, c *CallerOf) error {
+		callers := "call_verdict"
+		if d.places("number_call") {
+			callers = "number_call" // the same rows, in the order of numbers
+		}
+		v.Callers, errs[1] = collect(ctx, d, fmt.Sprintf(callersOfSQL, callers), func(r *sql.Rows, c *CallerOf) error {
 			return r.Scan(&c.AccountID, &c.Username, &c.Calls, &c.LongCalls, &c.TalkS, &c.FirstAt, &c.LastAt)
 		}, int64(n))
 		if d.has("loss_report") {
@@ -162,7 +167,7 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 		if d.has("report_link") {
 			v.Links, errs[3] = collect(ctx, d, reportLinkSQL+" WHERE l.called_e164 = ? ORDER BY l.report_id, l.rank", scanReportLink, int64(n))
 		}
-		v.Calls, errs[4] = paged(ctx, d, &v.Page, callSQL+" WHERE called_e164 = ? ORDER BY started_at, call_id", scanCall, int64(n))
+		v.Calls, errs[4] = d.callsOf(ctx, &v.Page, "number_call", "called_e164", int64(n))
 		err := errors.Join(errs[:]...)
 		if err == nil && v.Victim == nil && v.Page.Total == 0 && len(v.Reports) == 0 {
 			err = ErrNotFound

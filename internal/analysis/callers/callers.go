@@ -40,6 +40,12 @@ var (
 	institutionUseSQL string
 	//go:embed calls_by_day.sql
 	callsByDaySQL string
+	//go:embed account_call.sql
+	accountCallSQL string
+	//go:embed number_call.sql
+	numberCallSQL string
+	//go:embed account_institution.sql
+	accountInstitutionSQL string
 )
 
 // LadderVersion names the evidence ladder; a verdict's rule_version is it and the version of
@@ -70,6 +76,12 @@ func Steps() []step.Step {
 			Inputs: []string{"call_verdict", "institution", "institution_number", "name_match"}, SQL: registryProposalSQL},
 		{Table: "institution_use", About: "one institution and how it was impersonated",
 			Inputs: []string{"call_verdict", "institution"}, SQL: institutionUseSQL},
+		{Table: "account_institution", About: "one account and one institution whose name it used, or one grade of calls that name none",
+			Inputs: []string{"call_verdict"}, SQL: accountInstitutionSQL},
+		{Table: "account_call", About: "one call, in the order of accounts: its place in call_verdict",
+			Inputs: []string{"call_verdict"}, SQL: accountCallSQL, Prepare: placeVerdicts},
+		{Table: "number_call", About: "one call, in the order of called numbers: its place in call_verdict",
+			Inputs: []string{"call_verdict"}, SQL: numberCallSQL, Prepare: placeVerdicts},
 		{Table: "calls_by_day", About: "one day, in the case's time zone",
 			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: ZoneParam},
 	}
