@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -64,16 +65,21 @@ func (c Charset) Decode(b []byte) ([]byte, bool) {
 }
 
 func isASCII(b []byte) bool {
-	for len(b) >= 8 {
-		if (uint64(b[0])|uint64(b[1])|uint64(b[2])|uint64(b[3])|uint64(b[4])|uint64(b[5])|uint64(b[6])|uint64(b[7]))&0x80 != 0 {
+	const highs = 0x8080808080808080
+	if len(b) < 8 {
+		for _, c := range b {
+			if c >= 0x80 {
+				return false
+			}
+		}
+		return true
+	}
+	for last := b[len(b)-8:]; ; b = b[8:] {
+		if len(b) <= 8 {
+			return binary.LittleEndian.Uint64(last)&highs == 0
+		}
+		if binary.LittleEndian.Uint64(b)&highs != 0 {
 			return false
 		}
-		b = b[8:]
 	}
-	for _, c := range b {
-		if c >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

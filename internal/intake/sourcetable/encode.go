@@ -205,17 +205,7 @@ func float(f dump.Field, text []byte) (float64, bool) {
 	if f.Form() != dump.Bare && f.Form() != dump.Quoted {
 		return 0, false
 	}
-	b := f.In(text)
-	if v, ok := dump.ParseInt(b); ok && v > -1<<53 && v < 1<<53 && b[0] != '-' {
-		return float64(v), true
-	}
-	for _, c := range b { // ParseFloat also reads words, hexadecimal and underscores
-		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c|0x20 != 'e' {
-			return 0, false
-		}
-	}
-	v, err := strconv.ParseFloat(asString(b), 64)
-	return v, err == nil
+	return dump.ParseFloat(f.In(text))
 }
 
 // text gives the cell as UTF-8 text or bytes; false when it is null or does not fit.
@@ -242,6 +232,9 @@ func (e *encoder) text(f dump.Field, b *dump.Batch, kind dump.Kind) ([]byte, boo
 
 // integer gives the cell of an integer, decimal or time column as its Parquet integer.
 func integer(f dump.Field, text []byte, c *dump.Column) (int64, bool) {
+	if c.Kind == dump.Int && f.Form() == dump.Bare { // most are
+		return f.Int(text)
+	}
 	b := f.In(text)
 	switch f.Form() {
 	case dump.Bare, dump.Quoted:
@@ -259,7 +252,7 @@ func integer(f dump.Field, text []byte, c *dump.Column) (int64, bool) {
 	case dump.DateTime:
 		return dump.ParseDateTime(b)
 	case dump.Decimal:
-		return dump.ParseDecimal(b, c.Precision, c.Scale)
+		return f.Decimal(text, c.Precision, c.Scale)
 	}
 	if c.Declared == "bit" && f.Form() != dump.Bare {
 		v, _, ok := f.Value(text, nil) // the bit string's bytes, highest first
@@ -276,7 +269,7 @@ func integer(f dump.Field, text []byte, c *dump.Column) (int64, bool) {
 		u, err := strconv.ParseUint(asString(b), 10, 64)
 		return int64(u), err == nil
 	}
-	return dump.ParseInt(b)
+	return f.Int(text)
 }
 
 // unfit keeps the original text of a value that is not null and does not fit its column.

@@ -129,7 +129,7 @@ func (d *doubter) Rows(b *dump.Batch) error {
 
 // notUTF8 is where the first row with text that is not UTF-8 is, while there is no doubt yet.
 func (d *doubter) notUTF8(b *dump.Batch) (offset int64, found bool) {
-	if d.p.stated || d.p.doubted {
+	if d.p.stated || d.p.doubted || len(b.Rows) == 0 || utf8.Valid(b.Text[b.Rows[0].Offset-d.p.Base:d.p.Pos]) {
 		return 0, false
 	}
 	for i := range b.Rows {
