@@ -2,14 +2,13 @@ package callers
 
 import (
 	"context"
-	"database/sql"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
@@ -214,7 +213,7 @@ func oneAway(x, y string) bool {
 // registered makes a matcher of the case's registry.
 func registered(ctx context.Context, e *duckdb.Engine) (*Matcher, error) {
 	names := map[string][]string{}
-	err := each(ctx, e.DB, "SELECT institution_id, name || ';' || coalesce(aliases, '') FROM institution", func(id, list string) {
+	err := step.Each(ctx, e, "SELECT institution_id, name || ';' || coalesce(aliases, '') FROM institution", func(id, list string) {
 		names[id] = append(names[id], strings.Split(list, ";")...)
 	})
 	return NewMatcher(names), err
@@ -228,7 +227,7 @@ func matchNames(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 		return err
 	}
 	var rows [][]string
-	err = each(ctx, e.DB, `SELECT DISTINCT name, '' FROM (SELECT presented_name AS name FROM call UNION ALL SELECT institution FROM loss_report) WHERE name IS NOT NULL ORDER BY name`,
+	err = step.Each(ctx, e, `SELECT DISTINCT name, '' FROM (SELECT presented_name AS name FROM call UNION ALL SELECT institution FROM loss_report) WHERE name IS NOT NULL ORDER BY name`,
 		func(name, _ string) {
 			if id, text, ok := m.Match(name); ok {
 				rows = append(rows, []string{name, NormalName(name), id, text})
@@ -237,7 +236,7 @@ func matchNames(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 	if err != nil {
 		return err
 	}
-	return fill(ctx, e, "name_found", []string{"presented_name", "name_norm", "institution_id", "alias"}, rows)
+	return step.Fill(ctx, e, "name_found", []string{"presented_name", "name_norm", "institution_id", "alias"}, rows)
 }
 
 // hintNames fills the temporary table hint_found with every distinct presented name that
@@ -248,7 +247,7 @@ func hintNames(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 		return err
 	}
 	var rows [][]string
-	err = each(ctx, e.DB, `SELECT DISTINCT presented_name, '' FROM call ANTI JOIN name_match USING (presented_name) WHERE presented_name IS NOT NULL ORDER BY presented_name`,
+	err = step.Each(ctx, e, `SELECT DISTINCT presented_name, '' FROM call ANTI JOIN name_match USING (presented_name) WHERE presented_name IS NOT NULL ORDER BY presented_name`,
 		func(name, _ string) {
 			id, text, near := m.Near(name)
 			if role := Role(name); near || role != "" {
@@ -258,49 +257,5 @@ func hintNames(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 	if err != nil {
 		return err
 	}
-	return fill(ctx, e, "hint_found", []string{"presented_name", "role", "institution_id", "alias"}, rows)
-}
-
-// fill makes a temporary table of text columns; an empty text is null.
-func fill(ctx context.Context, e *duckdb.Engine, table string, columns []string, rows [][]string) error {
-	if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE "+table+" ("+strings.Join(columns, " VARCHAR, ")+" VARCHAR)"); err != nil {
-		return err
-	}
-	for group := range slices.Chunk(rows, 5000) {
-		var b strings.Builder
-		for i, row := range group {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			for k, value := range row {
-				b.WriteByte("(,"[min(k, 1)])
-				if value == "" {
-					b.WriteString("NULL")
-				} else {
-					b.WriteString(duckdb.Literal(value))
-				}
-			}
-			b.WriteByte(')')
-		}
-		if _, err := e.DB.ExecContext(ctx, "INSERT INTO "+table+" VALUES "+b.String()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func each(ctx context.Context, db *sql.DB, query string, do func(a, b string)) error {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var a, b sql.NullString
-		if err := rows.Scan(&a, &b); err != nil {
-			return err
-		}
-		do(a.String, b.String)
-	}
-	return rows.Err()
+	return step.Fill(ctx, e, "hint_found", []string{"presented_name", "role", "institution_id", "alias"}, rows)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
@@ -123,7 +124,7 @@ func matchScripts(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 		return err
 	}
 	var rows [][]string
-	err = each(ctx, e.DB, "SELECT script_id, string_agg(text, chr(10) ORDER BY text) FROM script WHERE text IS NOT NULL AND script_id IS NOT NULL GROUP BY script_id ORDER BY script_id", func(id, text string) {
+	err = step.Each(ctx, e, "SELECT script_id, string_agg(text, chr(10) ORDER BY text) FROM script WHERE text IS NOT NULL AND script_id IS NOT NULL GROUP BY script_id ORDER BY script_id", func(id, text string) {
 		list := m.InText(text)
 		if len(list) == 0 {
 			return
@@ -141,5 +142,5 @@ func matchScripts(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 	if err != nil {
 		return err
 	}
-	return fill(ctx, e, "script_found", []string{"script_id", "institution_id", "alias", "named"}, rows)
+	return step.Fill(ctx, e, "script_found", []string{"script_id", "institution_id", "alias", "named"}, rows)
 }

@@ -3,16 +3,16 @@ package campaigns
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"fmt"
 	"hash/fnv"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
@@ -242,50 +242,24 @@ func shingles(words []string) []shingle {
 // belongs.
 func groupScripts(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 	var names, ids, texts []string
-	err := each(ctx, e.DB, "SELECT name || ';' || coalesce(aliases, ''), '' FROM institution ORDER BY institution_id", func(list, _ string) {
+	err := step.Each(ctx, e, "SELECT name || ';' || coalesce(aliases, ''), '' FROM institution ORDER BY institution_id", func(list, _ string) {
 		names = append(names, strings.Split(list, ";")...)
 	})
 	if err != nil {
 		return err
 	}
-	if err := each(ctx, e.DB, "SELECT script_id, text FROM script WHERE text IS NOT NULL ORDER BY script_id", func(id, text string) {
+	if err := step.Each(ctx, e, "SELECT script_id, text FROM script WHERE text IS NOT NULL ORDER BY script_id", func(id, text string) {
 		ids, texts = append(ids, id), append(texts, text)
 	}); err != nil {
 		return err
 	}
-	if _, err := e.DB.ExecContext(ctx, `CREATE OR REPLACE TABLE script_group (script_id VARCHAR, family_of VARCHAR, recording_of VARCHAR, compared_with VARCHAR,
-		containment DOUBLE)`); err != nil {
-		return err
-	}
-	var values []string
+	var rows [][]string
 	for i, g := range GroupTexts(texts, names) {
-		like := "NULL"
+		like := ""
 		if g.Like >= 0 {
-			like = duckdb.Literal(ids[g.Like])
+			like = ids[g.Like]
 		}
-		values = append(values, fmt.Sprintf("(%s,%s,%s,%s,%.4f)", duckdb.Literal(ids[i]), duckdb.Literal(ids[g.Family]), duckdb.Literal(ids[g.Recording]),
-			like, g.Containment))
+		rows = append(rows, []string{ids[i], ids[g.Family], ids[g.Recording], like, strconv.FormatFloat(g.Containment, 'f', 4, 64)})
 	}
-	for group := range slices.Chunk(values, 5000) {
-		if _, err := e.DB.ExecContext(ctx, "INSERT INTO script_group VALUES "+strings.Join(group, ",")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func each(ctx context.Context, db *sql.DB, query string, do func(a, b string)) error {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var a, b sql.NullString
-		if err := rows.Scan(&a, &b); err != nil {
-			return err
-		}
-		do(a.String, b.String)
-	}
-	return rows.Err()
+	return step.Fill(ctx, e, "script_group", []string{"script_id", "family_of", "recording_of", "compared_with", "containment DOUBLE"}, rows)
 }

@@ -26,7 +26,7 @@ loss AS (
 ),
 passcode AS (SELECT account_id, count(*) AS calls FROM passcode_call GROUP BY account_id),
 run AS (SELECT account_id, count(*) AS campaigns FROM campaign GROUP BY account_id),
-spoken AS (SELECT account_id, string_agg(DISTINCT language, ', ' ORDER BY language) AS languages FROM script WHERE language <> '' GROUP BY account_id),
+spoken AS (SELECT account_id, string_agg(DISTINCT language, ', ' ORDER BY language) AS languages FROM script_language GROUP BY account_id),
 address AS (SELECT account_id, count(DISTINCT ip) AS ips FROM session WHERE ip <> '' GROUP BY account_id),
 target AS (
   SELECT account_id, count(*) AS countries, arg_max(called_country, {'n': n, 'c': called_country}) AS country, max(n) / sum(n) AS share

@@ -1,5 +1,5 @@
 // Package suspects says which accounts matter and why: what each payment was worth on its
-// day (payment_value), what each account did (suspect), which country it concerns (allocation),
+// day (payment_value), the language of each script (script_language), what each account did (suspect), which country it concerns (allocation),
 // and how it fares under every ranking policy of the case (policy_result), with how many each
 // requirement removed (policy_step) and who fell just below it (near_miss).
 //
@@ -34,6 +34,8 @@ import (
 var (
 	//go:embed payment_value.sql
 	paymentValueSQL string
+	//go:embed script_language.sql
+	scriptLanguageSQL string
 	//go:embed suspect.sql
 	suspectSQL string
 	//go:embed allocation.sql
@@ -67,8 +69,10 @@ type Require struct {
 func Steps() []step.Step {
 	return []step.Step{
 		{Table: "payment_value", About: "one payment and its worth on its day", Inputs: []string{"payment", "rate"}, SQL: paymentValueSQL},
+		{Table: "script_language", About: "one recorded or synthesised message whose language is known", Inputs: []string{"script"}, Version: "languages-1",
+			SQL: scriptLanguageSQL, Prepare: detectLanguages},
 		{Table: "suspect", About: "one account of a user or reseller",
-			Inputs: []string{"account", "call_verdict", "payment_value", "report_link", "passcode_call", "campaign", "script", "session"}, SQL: suspectSQL,
+			Inputs: []string{"account", "call_verdict", "payment_value", "report_link", "passcode_call", "campaign", "script_language", "session"}, SQL: suspectSQL,
 			Params: func(c *store.Case) (map[string]string, error) {
 				return map[string]string{"zone": c.Config.TimeZone}, nil
 			}},

@@ -13,7 +13,6 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"encoding/hex"
-	"strings"
 
 	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/store"
@@ -64,10 +63,9 @@ func preparePolice(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 	if err != nil {
 		return err
 	}
-	values := make([]string, len(records)-1)
+	rows := make([][]string, len(records)-1)
 	for i, r := range records[1:] {
-		values[i] = "(" + duckdb.Literal(r[0]) + ", " + duckdb.Literal(r[1]) + ")"
+		rows[i] = r[:2]
 	}
-	_, err = e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE police_area AS SELECT * FROM (VALUES "+strings.Join(values, ", ")+") t(area, force)")
-	return err
+	return step.Fill(ctx, e, "police_area", []string{"area", "force"}, rows)
 }
