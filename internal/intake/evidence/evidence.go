@@ -47,7 +47,7 @@ type Sealing struct {
 }
 
 // flushSize is how much is copied before the disk is asked to begin writing it.
-const flushSize = 32 << 20
+const flushSize = 8 << 20
 
 // OriginalError is the fault of an original, not of the case: it cannot be opened or read, or
 // it changed meanwhile.
