@@ -191,12 +191,14 @@ func (r *run) checkRows(c *Check) {
 }
 
 // incomparable says why this checker cannot read a source's rows itself; empty when it can.
-// Its own readers are for SQL dumps of MySQL and MariaDB, for CSV in UTF-8 with a header line,
+// Its own readers are for SQL dumps of MySQL and MariaDB, for those of PostgreSQL in UTF-8, for CSV in UTF-8 with a header line,
 // and for JSON objects. Of other sources it checks the hash, the record, the tables' hashes and the counts.
 func (r *run) incomparable(src *source, tables []*sourceTable) string {
 	switch src.record.Format {
 	case "mysqldump":
 		return ""
+	case "pgdump":
+		return r.otherEncoding(src)
 	case "json":
 		for _, t := range tables {
 			if len(t.columns) > maxKeys {
@@ -241,6 +243,21 @@ func (r *run) incomparable(src *source, tables []*sourceTable) string {
 		if fields := splitRecord(line, findComma(line), nil); len(fields) == 0 || string(fields[0].value) != "c1" {
 			return "it has no header line"
 		}
+	}
+	return ""
+}
+
+// otherEncoding says that a dump of PostgreSQL is not in UTF-8; empty when it is.
+func (r *run) otherEncoding(src *source) string {
+	f, err := r.dir.open("sources/" + string(src.id))
+	if err != nil {
+		return "" // said elsewhere
+	}
+	defer f.Close()
+	head := make([]byte, 64<<10)
+	n, _ := f.ReadAt(head, 0)
+	if m := pgEncoding.FindSubmatch(head[:n]); m != nil && !strings.EqualFold(string(m[1]), "UTF8") {
+		return "its text is not UTF-8"
 	}
 	return ""
 }
@@ -291,7 +308,7 @@ func (r *run) checkCounts(c *Check, src *source, tables []*sourceTable) {
 	}
 	for _, s := range list {
 		damaged += s.rows
-		if (src.record.Format == "mysqldump" || src.record.Format == "csv" || src.record.Format == "json") && s.offset+s.length > src.size {
+		if (src.record.Format == "mysqldump" || src.record.Format == "pgdump" || src.record.Format == "csv" || src.record.Format == "json") && s.offset+s.length > src.size {
 			c.fail("tables/"+prefix+"%damage", casefile.Where{Source: string(id), Table: s.table, Offset: s.offset, HasOffset: true}, "records damage beyond the end of the file")
 		}
 	}
@@ -516,6 +533,12 @@ func (l *sight) compare(row []any, offset int64) ([]string, error) {
 			return nil, err
 		}
 		cells = pad(splitRecord(text, l.comma, nil), len(l.s.columns))
+	case "pgdump":
+		if cells = l.pgRow(in, offset); len(cells) != len(l.s.columns) {
+			return nil, errRow
+		}
+		l.s.pgBytes(cells)
+		return l.s.compare(row, cells, "", map[string]bool{}), nil
 	default:
 		text, err := readTuple(in)
 		if err != nil {
@@ -530,6 +553,26 @@ func (l *sight) compare(row []any, offset int64) ([]string, error) {
 		return nil, err
 	}
 	return l.s.compare(row, cells, l.charset, nil), nil
+}
+
+// pgRow reads the row of an INSERT, or else the line of a COPY.
+func (l *sight) pgRow(in *input, offset int64) (cells []cell) {
+	if in.at(0) == '(' {
+		if text, err := (&pgScanner{in: in, std: true}).tuple(); err == nil {
+			for _, word := range pgItems(text[1:len(text)-1], true) {
+				cells = append(cells, readPGValue(word, true))
+			}
+			if len(cells) == len(l.s.columns) {
+				return cells
+			}
+		}
+		in = newInput(io.NewSectionReader(l.f, offset, l.s.src.size-offset), offset)
+	}
+	line, ok := readCopyLine(in)
+	if !ok {
+		return nil
+	}
+	return splitCopyLine(line, nil)
 }
 
 // pad makes the fields that a short CSV record lacks null.

@@ -103,8 +103,12 @@ func TestColumnLists(t *testing.T) {
 			at("('x'"), at("('y'"), at("(3,"), at("(6,")))
 	f.act("read", "source:"+id, map[string]any{"rows_in": 4, "rows_stored": 4, "rows_damaged": 0})
 	f.finish()
-	for _, opt := range []Options{{}, {All: true}} {
-		if r := f.run(opt); !r.OK() || r.Checks[3].Objects != 4 {
+	for _, opt := range []Options{{}, {All: true}, {Sample: 1, Seed: 1}, {Sample: 2, Seed: 2}, {Sample: 3, Seed: 3}} {
+		want := int64(4)
+		if opt.Sample > 0 {
+			want = int64(opt.Sample)
+		}
+		if r := f.run(opt); !r.OK() || int64(r.Checks[3].Objects) != want {
 			t.Errorf("%+v:\n%s", opt, r)
 		}
 	}
