@@ -81,10 +81,58 @@ SELECT answered_at, ended_at, presented_raw, received_cli_raw, called_raw, CAST(
        CAST(keypress_count AS BIGINT)
 FROM call WHERE call_id = ?`
 
+// Beside is what stands beside a call's verdict and does not decide it.
+type Beside struct {
+	Contradictions, Resembles, RoleHint string
+	Rules                               []BlockRule // by which networks block calls
+	Campaign, Passcode                  string      // the campaign it belongs to; how it fits the passcode pattern
+}
+
+// BlockRule is one rule by which a network would block such a call today.
+type BlockRule struct {
+	ID, From, Text, SourceURL string
+	Certain                   bool // by the number alone; else under a condition that the records do not tell
+	Then                      bool // it was in force when the call was made
+}
+
+const (
+	besideSQL = `
+SELECT COALESCE(contradictions, ''), COALESCE(resembles, ''), COALESCE(role_hint, ''), COALESCE(would_block, ''), COALESCE(might_block, ''), COALESCE(rules_then, '')
+FROM call_verdict WHERE call_id = ?`
+	blockRuleSQL = `SELECT rule_id, CAST(from_day AS VARCHAR), text, COALESCE(source_url, '') FROM block_rule ORDER BY from_day, rule_id`
+)
+
+// beside reads what stands beside a verdict.
+func (d *Desk) beside(ctx context.Context, key string) (b Beside, err error) {
+	var would, might, then string
+	if err := d.engine.DB.QueryRowContext(ctx, besideSQL, key).Scan(&b.Contradictions, &b.Resembles, &b.RoleHint, &would, &might, &then); err != nil {
+		return b, err
+	}
+	names := func(list, id string) bool { return slices.Contains(strings.Split(list, ", "), id) }
+	var err1, err2, err3 error
+	if d.has("block_rule") && would+might != "" {
+		var rules []BlockRule
+		rules, err1 = collect(ctx, d, blockRuleSQL, func(r *sql.Rows, v *BlockRule) error { return r.Scan(&v.ID, &v.From, &v.Text, &v.SourceURL) })
+		for _, r := range rules {
+			if r.Certain, r.Then = names(would, r.ID), names(then, r.ID); r.Certain || names(might, r.ID) {
+				b.Rules = append(b.Rules, r)
+			}
+		}
+	}
+	if d.has("campaign_call") {
+		b.Campaign, err2 = d.text(ctx, "SELECT campaign_id FROM campaign_call WHERE call_id = ?", key)
+	}
+	if d.has("passcode_call") {
+		b.Passcode, err3 = d.text(ctx, "SELECT COALESCE(reasons, '') FROM passcode_call WHERE call_id = ?", key)
+	}
+	return b, errors.Join(err1, err2, err3)
+}
+
 // CallPage is one call with everything known of it.
 type CallPage struct {
 	Call        Call
 	Detail      CallDetail
+	Beside      Beside
 	Username    string
 	Institution string // the name of the institution that the verdict names
 	Links       []ReportLink
@@ -106,7 +154,8 @@ func (d *Desk) Call(ctx context.Context, p Person, key string) (CallPage, error)
 		if err != nil {
 			return c, err
 		}
-		var err1, err2, err3 error
+		var err1, err2, err3, err4 error
+		c.Beside, err4 = d.beside(ctx, key)
 		c.Username, err1 = d.text(ctx, "SELECT COALESCE(username, '') FROM account WHERE account_id = ?", c.Call.AccountID)
 		if d.has("institution") {
 			c.Institution, err2 = d.text(ctx, "SELECT COALESCE(name, '') FROM institution WHERE institution_id = ?", c.Call.InstitutionID)
@@ -114,7 +163,7 @@ func (d *Desk) Call(ctx context.Context, p Person, key string) (CallPage, error)
 		if d.has("report_link") {
 			c.Links, err3 = collect(ctx, d, reportLinkSQL+" WHERE l.call_id = ? ORDER BY l.rank, l.report_id", scanReportLink, key)
 		}
-		return c, errors.Join(err1, err2, err3)
+		return c, errors.Join(err1, err2, err3, err4)
 	})
 }
 

@@ -44,13 +44,16 @@ func (k *Case) tables() []table {
 			NULL::VARCHAR AS after_ref_source, NULL::VARCHAR AS after_ref_table, NULL::BIGINT AS after_ref_row, NULL::BIGINT AS after_ref_offset FROM (SELECT REF FROM range(1) r(i))`},
 		{"call_verdict", store.KindFinding, `SELECT call_id, account_id, started_at, called_e164, called_country, outcome, talk_s, false AS staff,
 			(['A*', 'A', 'B', 'C', 'X', 'W', 'U', 'D', 'E'])[1 + CAST(i AS INTEGER) % 9] AS grade, CASE WHEN i % 9 IN (0, 1, 2, 3, 7) THEN {barclays} END AS institution_id, {exact-number} AS rule,
-			{equals +443457345345} AS reasons, {v1} AS rule_version, presented_e164, presented_name, ref_source, ref_table, ref_row, ref_offset
+			{equals +443457345345} AS reasons, {v1} AS rule_version, presented_e164, presented_name, {but the name says HSBC} AS contradictions, {one digit from +443457345345} AS resembles, {fraud} AS role_hint,
+			'uk-cli-2023' AS would_block, 'uk-abroad-2025' AS might_block, NULL::VARCHAR AS rules_then, ref_source, ref_table, ref_row, ref_offset
 			FROM (SELECT *, ref_row - 1 AS i FROM call)`},
 		{"account_institution", store.KindFinding, `SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END AS other, count(*) AS calls, count(*) AS long_calls, count(DISTINCT called_e164) AS numbers,
 			1::BIGINT AS a_star, 2::BIGINT AS a, 3::BIGINT AS b, 4::BIGINT AS c, 5::BIGINT AS d, 10::BIGINT AS answered_calls, 5::BIGINT AS answered_long_calls, 3::BIGINT AS answered_numbers,
 			1::BIGINT AS answered_a_star, 2::BIGINT AS answered_a, 3::BIGINT AS answered_b, 4::BIGINT AS answered_c, 5::BIGINT AS answered_d FROM call_verdict GROUP BY ALL`},
 		{"account_call", store.KindFinding, `SELECT account_id, started_at, ref_row - 1 AS place FROM call_verdict`},
 		{"number_call", store.KindFinding, `SELECT called_e164, started_at, account_id, outcome, talk_s, ref_row - 1 AS place FROM call_verdict`},
+		{"block_rule", store.KindFinding, `SELECT * FROM (VALUES ('uk-cli-2023', 'GB', DATE '2023-05-15', 'number', {blocks impossible numbers}, {https://example.org}),
+			('uk-abroad-2025', 'GB', DATE '2025-01-29', 'from abroad', {blocks British numbers from abroad}, NULL)) v(rule_id, country, from_day, condition, text, source_url)`},
 		{"payment_value", store.KindFinding, `SELECT payment_id, account_id, "at", direction, asset, status, amount_sat, CASE WHEN amount_sat IS NULL THEN NULL ELSE 3777 END::BIGINT AS gbp_minor,
 			4500::BIGINT AS eur_minor, DATE '2022-01-05' AS rate_day, ref_source, ref_table, ref_row, ref_offset FROM payment`},
 		{"report_link", store.KindFinding, `SELECT 'AF-' || i || {} AS report_id, {cdr:1} AS call_id, {a1} AS account_id, 447700900001 AS called_e164, {barclays} AS institution_id, i = 0 AS strict,
