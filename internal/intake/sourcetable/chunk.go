@@ -91,17 +91,19 @@ const (
 	pageBytes = 1 << 20
 )
 
-// chunk is one column of a file. One whose encoding is a delta encoding is encoded here, any
-// other by the library.
+// chunk is one column of a file. One with a delta encoding or a dictionary is encoded here,
+// any other by the library.
 type chunk struct {
 	meta     *metadata.ColumnChunkMetaDataBuilder
 	encoding parquet.Encoding
 	optional bool
 	unsigned bool
+	repeats  bool                   // it has a dictionary
 	library  file.ColumnChunkWriter // nil: it is encoded here
 
 	ints   deltas
 	texts  texts
+	dict   dictionary
 	levels levels
 	rows   int    // in the page
 	pages  []byte // that are full
@@ -111,7 +113,10 @@ type chunk struct {
 	low, high int64 // of the values; of unsigned ones with the highest bit turned over
 }
 
-type page struct{ end, rows int }
+type page struct {
+	end, rows int
+	encoding  parquet.Encoding
+}
 
 func (c *chunk) begin(w *fileWriter, i int, props *parquet.WriterProperties) error {
 	c.meta = w.group.NextColumnChunk()
@@ -120,10 +125,14 @@ func (c *chunk) begin(w *fileWriter, i int, props *parquet.WriterProperties) err
 	logical, ok := column.LogicalType().(schema.IntLogicalType)
 	c.unsigned = ok && !logical.IsSigned()
 	c.pages, c.ends, c.nulls, c.low, c.high = c.pages[:0], c.ends[:0], 0, math.MaxInt64, math.MinInt64
+	path := column.Path()
+	if c.repeats = props.DictionaryEnabledFor(path); c.repeats {
+		c.dict.begin()
+		return nil
+	}
 	if c.encoding == parquet.Encodings.DeltaBinaryPacked || c.encoding == parquet.Encodings.DeltaByteArray {
 		return nil
 	}
-	path := column.Path()
 	pages, err := file.NewPageWriter(w.out, props.CompressionFor(path), props.CompressionLevelFor(path), c.meta, 0, int16(i), memory.DefaultAllocator, true, nil, nil)
 	if err == nil {
 		c.library = file.NewColumnChunkWriter(c.meta, pages, props)
@@ -148,8 +157,16 @@ func (c *chunk) putInts(values []int64, levels []int16) {
 
 // putTexts is the same for texts and bytes.
 func (c *chunk) putTexts(values []parquet.ByteArray, levels []int16) {
-	c.texts.put(values)
+	if c.repeats {
+		c.dict.put(values)
+	} else {
+		c.texts.put(values)
+	}
 	c.put(len(values), levels)
+	if c.repeats && len(c.dict.entries) > maxDictionary && !c.dict.full {
+		c.endPage()
+		c.dict.full = true
+	}
 }
 
 func (c *chunk) put(values int, levels []int16) {
@@ -165,7 +182,7 @@ func (c *chunk) put(values int, levels []int16) {
 			c.levels.mixed(levels)
 		}
 	}
-	if c.rows >= pageRows || len(c.texts.bytes) >= pageBytes {
+	if c.rows >= pageRows || len(c.texts.bytes) >= pageBytes || len(c.dict.plain) >= pageBytes {
 		c.endPage()
 	}
 }
@@ -177,12 +194,16 @@ func (c *chunk) endPage() {
 	if c.optional {
 		c.pages = c.levels.finish(c.pages)
 	}
-	if c.encoding == parquet.Encodings.DeltaByteArray {
+	encoding := c.encoding
+	switch {
+	case c.repeats:
+		c.pages, encoding = c.dict.finish(c.pages)
+	case encoding == parquet.Encodings.DeltaByteArray:
 		c.pages = c.texts.finish(c.pages)
-	} else {
+	default:
 		c.pages = c.ints.finish(c.pages)
 	}
-	c.ends = append(c.ends, page{len(c.pages), c.rows})
+	c.ends = append(c.ends, page{len(c.pages), c.rows, encoding})
 	c.rows = 0
 }
 
@@ -196,10 +217,18 @@ func (c *chunk) close(w *fileWriter, i int) error {
 	if err != nil {
 		return err
 	}
+	plain := parquet.Encodings.Plain
+	hasDict, fallback := c.repeats && c.dict.n > 0, false
+	if hasDict {
+		if _, err := pages.WriteDictionaryPage(file.NewDictionaryPage(memory.NewBufferBytes(c.dict.entries), int32(c.dict.n), plain)); err != nil {
+			return err
+		}
+	}
 	from := 0
 	for _, p := range c.ends {
 		rle := parquet.Encodings.RLE
-		data := file.NewDataPageV1(memory.NewBufferBytes(c.pages[from:p.end]), int32(p.rows), c.encoding, rle, rle, int32(p.end-from))
+		fallback = fallback || hasDict && p.encoding == plain
+		data := file.NewDataPageV1(memory.NewBufferBytes(c.pages[from:p.end]), int32(p.rows), p.encoding, rle, rle, int32(p.end-from))
 		_, err := pages.WriteDataPage(data)
 		data.Release()
 		if err != nil {
@@ -209,10 +238,10 @@ func (c *chunk) close(w *fileWriter, i int) error {
 	}
 	c.meta.SetStats(c.statistics())
 	const keep = 8 << 20
-	if cap(c.pages)+cap(c.texts.bytes) > keep {
-		c.pages, c.texts.bytes = nil, nil
+	if cap(c.pages)+cap(c.texts.bytes)+cap(c.dict.plain) > keep {
+		c.pages, c.texts.bytes, c.dict.plain = nil, nil, nil
 	}
-	return pages.Close(false, false)
+	return pages.Close(hasDict, fallback)
 }
 
 // statistics are what a query needs to pass the file over.

@@ -22,6 +22,7 @@ type testColumn struct {
 	ints   []int64
 	texts  []parquet.ByteArray
 	levels []int16
+	dict   bool
 }
 
 // writeColumns writes the columns beside each other, a block at a time, as encoder does.
@@ -38,6 +39,10 @@ func writeColumns(t testing.TB, columns []testColumn) []byte {
 		encoding := parquet.Encodings.DeltaBinaryPacked
 		if c.texts != nil {
 			encoding = parquet.Encodings.DeltaByteArray
+		}
+		if c.dict {
+			props = append(props, parquet.WithDictionaryFor(name, true))
+			encoding = parquet.Encodings.Plain
 		}
 		fields = append(fields, n)
 		props = append(props, parquet.WithEncodingFor(name, encoding), parquet.WithCompressionFor(name, compress.Codecs.Uncompressed))
@@ -214,6 +219,7 @@ func TestColumnsReadBack(t *testing.T) {
 			}
 			return string(b)
 		},
+		"few":  func(int) string { return fmt.Sprint("L", 20021+random.IntN(70)) },
 		"long": func(i int) string { return string(bytes.Repeat([]byte{byte(random.Uint32())}, random.IntN(1500))) },
 	}
 	for _, rows := range []int{1, 7, block, block + 1, 3*block + 5, pageRows, 2*pageRows + 3*block + 100} {
@@ -240,6 +246,9 @@ func TestColumnsReadBack(t *testing.T) {
 			}
 			for _, v := range texts {
 				add(dump.Text, func(c *testColumn, i int) { c.texts = append(c.texts, parquet.ByteArray(v(i))) })
+				again := columns[len(columns)-1]
+				again.dict = true
+				columns = append(columns, again)
 			}
 			t.Run(fmt.Sprint(rows, " ", name), func(t *testing.T) { readBack(t, columns, writeColumns(t, columns)) })
 		}
@@ -271,7 +280,9 @@ func FuzzColumns(f *testing.F) {
 				words.texts = append(words.texts, content[from:min(len(content), from+int(b>>2))])
 			}
 		}
-		columns := []testColumn{numbers, words}
+		again := words
+		again.dict = true
+		columns := []testColumn{numbers, words, again}
 		readBack(t, columns, writeColumns(t, columns))
 	})
 }

@@ -8,7 +8,7 @@
 // their original text is kept in ref_misfit.
 //
 // Reading order: writer.go (workers, accounting), schema.go (types), encode.go (one batch),
-// chunk.go (a file's columns), delta.go (their encodings).
+// chunk.go (a file's columns), encodings.go (how their values are written).
 package sourcetable
 
 import (

@@ -1,14 +1,15 @@
 package sourcetable
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
 	"github.com/apache/arrow-go/v18/parquet"
 )
 
-// The two encodings most columns are written in, and the levels that say where a value is
-// missing: DELTA_BINARY_PACKED, DELTA_BYTE_ARRAY and the RLE / bit-packing hybrid of the
+// The encodings most columns are written in, and the levels that say where a value is missing:
+// DELTA_BINARY_PACKED, DELTA_BYTE_ARRAY, dictionaries and the RLE / bit-packing hybrid of the
 // Parquet format's document "Encodings". They are ours because the library's go value by
 // value and took two fifths of the time of reading a dump; the library reads them again in
 // the tests, and writes everything else of a file.
@@ -160,6 +161,81 @@ func (t *texts) finish(to []byte) []byte {
 	to = append(to, t.bytes...)
 	t.bytes, t.last = t.bytes[:0], t.last[:0]
 	return to
+}
+
+// dictionary writes each different value once, and then its number in a few bits.
+type dictionary struct {
+	numbers map[string]uint32
+	entries []byte // the values, by number
+	n       int
+	full    bool    // further values stand for themselves
+	indices []int64 // of the page
+	plain   []byte  // of the page, when it is full
+	last    []byte
+	lastAt  uint32
+}
+
+// maxDictionary is about how many bytes the values of a dictionary have.
+const maxDictionary = 1 << 20
+
+func (d *dictionary) begin() {
+	if d.numbers == nil {
+		d.numbers = map[string]uint32{}
+	}
+	clear(d.numbers)
+	d.entries, d.n, d.full, d.last = d.entries[:0], 0, false, d.last[:0]
+}
+
+func (d *dictionary) put(values []parquet.ByteArray) {
+	if d.full {
+		for _, v := range values {
+			d.plain = appendPlain(d.plain, v)
+		}
+		return
+	}
+	for _, v := range values {
+		at := d.lastAt
+		if d.n == 0 || !bytes.Equal(v, d.last) {
+			var known bool
+			if at, known = d.numbers[string(v)]; !known {
+				at = uint32(d.n)
+				d.numbers[string(v)] = at
+				d.entries = appendPlain(d.entries, v)
+				d.n++
+			}
+			d.last, d.lastAt = append(d.last[:0], v...), at
+		}
+		d.indices = append(d.indices, int64(at))
+	}
+}
+
+// appendPlain appends a value as it stands by itself.
+func appendPlain(to []byte, v []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(to, uint32(len(v))), v...)
+}
+
+// finish appends a page of values and says how they are written. One without values, before
+// there are any, needs no dictionary.
+func (d *dictionary) finish(to []byte) ([]byte, parquet.Encoding) {
+	if d.full || d.n == 0 {
+		to = append(to, d.plain...)
+		d.plain = d.plain[:0]
+		return to, parquet.Encodings.Plain
+	}
+	width := max(1, bits.Len(uint(d.n-1)))
+	to = append(to, byte(width))
+	if count := len(d.indices); count > 0 {
+		groups := (count + 7) / 8
+		to = binary.AppendUvarint(to, uint64(groups)<<1|1)
+		end := len(to) + groups*width
+		d.indices = append(d.indices, make([]int64, (miniBlock-count%miniBlock)%miniBlock)...)
+		for from := 0; from < len(d.indices); from += miniBlock {
+			to = packBits(to, d.indices[from:from+miniBlock], uint(width))
+		}
+		to = to[:end]
+		d.indices = d.indices[:0]
+	}
+	return to, parquet.Encodings.RLEDict
 }
 
 // levels are the definition levels of an optional column: 0 null, 1 value.
