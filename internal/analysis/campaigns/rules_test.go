@@ -213,19 +213,26 @@ func TestCampaigns(t *testing.T) {
 	})
 	burst("two scripts", 0, 40, 30, func(i int, c *oneCall) { c.script = []string{"s1", "s3"}[i%2] })
 	burst("bank", 0, 20, 60, func(i int, c *oneCall) { c.presented, c.institution = c.presented+int64(i), "bank" })
+	burst("unanswered too", 0, 24, 60, func(i int, c *oneCall) { c.unanswered = i%3 == 0 })
+	// a source that does not say of unanswered calls which script they were to play
+	burst("silent", 0, 30, 60, func(i int, c *oneCall) {
+		if c.unanswered = i%3 == 0; !c.unanswered {
+			c.script = "s1"
+		}
+	})
 	burst("staff", 0, 20, 60, func(i int, c *oneCall) { c.staff = true })
 	for day := range 20 { // what it does every day
 		burst("steady", day, 60, 300, nil)
 	}
-	want := []string{"bank institution bank 20 1", "one number 442079460500 20 1", "script script F 20 1", "two days number 442079460500 40 2",
-		"two scripts script F 20 1", "two scripts script G 20 1", "two weeks number 442079460500 20 1", "two weeks number 442079460500 25 1"}
+	want := []string{"bank institution bank 20 1", "one number 442079460500 20 1", "script script F 20 1", "silent script F 20 1", "two days number 442079460500 40 2",
+		"two scripts script F 20 1", "two scripts script G 20 1", "two weeks number 442079460500 20 1", "two weeks number 442079460500 25 1", "unanswered too number 442079460500 24 1"}
 	x.rows("passcode_call", "call_id")
 	calls := x.rows("campaign_call", "call_id")
 	if got := x.rows("campaign", "account_id, basis, mark, calls, bursts"); !slices.Equal(got, want) {
 		t.Errorf("campaigns:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if len(slices.Compact(calls)) != 185 {
-		t.Errorf("%d calls in campaigns, want 185, each once", len(slices.Compact(calls)))
+	if len(slices.Compact(calls)) != 229 {
+		t.Errorf("%d calls in campaigns, want 229, each once", len(slices.Compact(calls)))
 	}
 }
 
