@@ -47,7 +47,9 @@ func statusCmd() *cobra.Command {
 		t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 		for _, s := range sources {
 			what := s.List
-			if what == "" {
+			if what == "" && s.HasNoTables() {
+				what = s.Format
+			} else if what == "" {
 				what = "platform"
 			}
 			if s.SnapshotOf != "" {

@@ -40,7 +40,7 @@ import (
 // last.
 func Format() dump.Format {
 	return dump.Format{
-		Name: "csv", Version: "2", About: "character-separated table, with or without a header line",
+		Name: "csv", Version: "3", About: "character-separated table, with or without a header line",
 		Match: match,
 		Stream: func(ctx context.Context, r io.Reader, name string, sink dump.Sink) error {
 			return Read(ctx, r, sink, Options{Table: TableName(name)})
@@ -216,6 +216,11 @@ func (p *reader) end() error {
 	if p.wide != nil && p.wide.invalid > 0 {
 		return p.sink.Damage(dump.Damage{Table: p.table.Name, Row: p.next, Offset: p.offset(len(p.buf)),
 			Reason: fmt.Sprintf("%d code units of the file are not valid UTF-16: U+FFFD stands for each", p.wide.invalid)})
+	}
+	if p.ready && p.dialect.Header && p.next == 1 { // a header line alone makes a table too
+		if err := p.sink.Rows(&dump.Batch{Table: p.table, FirstRow: 1}); err != nil {
+			return err
+		}
 	}
 	if !p.ready || p.opt.Layout == nil && p.next == 1 {
 		return p.sink.Damage(dump.Damage{Offset: p.offset(len(p.buf)), Reason: "the file holds no record"})

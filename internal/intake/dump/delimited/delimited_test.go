@@ -242,3 +242,11 @@ func TestFixtures(t *testing.T) {
 		t.Logf("%s: %d rows, charset %q", filepath.Base(name), len(c.Found), c.Tables[0].Charset)
 	}
 }
+
+// A header line without records makes a table of no rows, and a remark.
+func TestHeaderOnly(t *testing.T) {
+	c := read(t, "uniqueid,calldate,src,dst\r\n", 0, nil)
+	if len(c.Tables) != 1 || len(c.Tables[0].Columns) != 4 || c.Tables[0].Columns[3].Name != "dst" || len(c.Found) != 0 || len(c.Damages) != 1 {
+		t.Errorf("%+v\n%s", c.Tables, c)
+	}
+}

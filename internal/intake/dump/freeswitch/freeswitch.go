@@ -47,7 +47,7 @@ import (
 // and CSV.
 func Format() dump.Format {
 	return dump.Format{
-		Name: "freeswitch", Version: "1", About: "call records of FreeSWITCH: JSON, XML or CSV",
+		Name: "freeswitch", Version: "2", About: "call records of FreeSWITCH: JSON, XML or CSV",
 		Match: func(_ string, head []byte) bool {
 			kind, _ := recognise(head)
 			return kind != none
@@ -77,7 +77,7 @@ func recognise(head []byte) (kind, *delimited.Layout) {
 			return isJSON, nil
 		}
 	case len(b) > 0 && b[0] == '<':
-		if bytes.Contains(head, []byte("<cdr")) && bytes.Contains(head, []byte("<channel_data>")) {
+		if bytes.Contains(head, []byte("<cdr")) && (bytes.Contains(head, []byte("<channel_data>")) || bytes.Contains(head, []byte("<variables>")) || bytes.Contains(head, []byte("<callflow"))) {
 			return isXML, nil
 		}
 	default:

@@ -104,6 +104,18 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// A record that lacks parts is one still.
+func TestBareXML(t *testing.T) {
+	const text = `<?xml version="1.0"?><cdr><variables><uuid>u1</uuid><duration>12</duration></variables></cdr>`
+	if !Format().Match("", []byte(text)) {
+		t.Error("it is not recognised")
+	}
+	c := read(t, text, 0)
+	if len(c.Found) != 1 || len(c.Damages) != 0 || row(c, 0)["uuid"] != "u1" || row(c, 0)["duration"] != "12" {
+		t.Errorf("%s", c)
+	}
+}
+
 func TestTemplates(t *testing.T) {
 	const uuid = "91353230-461f-11de-aa7f-b10b4edc0c92"
 	example := `"HSBC "Fraud" Team","+443457404404","447700900001","spoof","2022-07-01 10:00:00","","2022-07-01 10:03:00","180","0","NO_ANSWER","` + uuid + `","","acc1","PCMA","PCMA"`

@@ -25,6 +25,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/unspoof/unspoof/internal/intake/dump"
@@ -34,7 +36,7 @@ import (
 // Format is the reader of mysqldump --xml. It must be asked before readers that go by names.
 func Format() dump.Format {
 	return dump.Format{
-		Name: "mysqlxml", Version: "1", About: "XML dump of a MySQL or MariaDB database (mysqldump --xml)",
+		Name: "mysqlxml", Version: "2", About: "XML dump of a MySQL or MariaDB database (mysqldump --xml)",
 		Match: func(_ string, head []byte) bool { return bytes.Contains(head, []byte("<mysqldump")) },
 		Stream: func(ctx context.Context, r io.Reader, _ string, sink dump.Sink) error {
 			return Read(ctx, r, sink, Options{})
@@ -122,6 +124,7 @@ type table struct {
 	*dump.Table
 	next  int64
 	named bool
+	view  bool // its options name no engine
 }
 
 func (p *reader) segment() error {
@@ -311,7 +314,7 @@ func (p *reader) define(text []byte) error {
 	if taker.table == nil {
 		return fmt.Errorf("the columns of %q cannot be read", name)
 	}
-	p.tables[key] = &table{Table: &dump.Table{Columns: taker.table.Columns}, next: 1}
+	p.tables[key] = &table{Table: &dump.Table{Columns: taker.table.Columns}, next: 1, view: !bytes.Contains(text, []byte(` Engine="`))}
 	return nil
 }
 
@@ -372,6 +375,17 @@ func (p *reader) end() error {
 	if p.damaged {
 		p.pos = len(p.buf)
 		if err := p.endDamage(); err != nil {
+			return err
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.tables)) { // those without rows are there too
+		if t := p.tables[key]; t.view || len(t.Columns) == 0 {
+			continue
+		}
+		database, name, _ := strings.Cut(key, "\x00")
+		p.database = database
+		t := p.tableOf(name)
+		if err := p.sink.Rows(&dump.Batch{Table: t.Table, FirstRow: t.next}); err != nil {
 			return err
 		}
 	}

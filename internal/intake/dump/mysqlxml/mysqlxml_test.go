@@ -178,3 +178,16 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A table without rows is there too; a view is none.
+func TestEmptyTable(t *testing.T) {
+	var c dumptest.Collector
+	const text = "<?xml version=\"1.0\"?>\n<mysqldump>\n<database name=\"x\">\n\t<table_structure name=\"calls\">\n\t\t<field Field=\"id\" Type=\"int(11)\" Null=\"NO\" />\n\t\t<options Name=\"calls\" Engine=\"InnoDB\" Rows=\"0\" Comment=\"\" />\n\t</table_structure>\n\t<table_data name=\"calls\">\n\t</table_data>\n" +
+		"\t<table_structure name=\"v\">\n\t\t<field Field=\"id\" Type=\"int(11)\" Null=\"NO\" />\n\t\t<options Name=\"v\" Comment=\"VIEW\" />\n\t</table_structure>\n</database>\n</mysqldump>\n"
+	if err := Read(context.Background(), strings.NewReader(text), &c, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Tables) != 1 || c.Tables[0].Name != "calls" || len(c.Tables[0].Columns) != 1 || len(c.Damages)+len(c.Found) != 0 {
+		t.Errorf("%+v\n%s", c.Tables, &c)
+	}
+}
