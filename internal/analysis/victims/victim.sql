@@ -2,7 +2,7 @@
 -- (docs/victims.md). Points: longest call over 0 / 15 / 60 / 180 s: 1 / 2 / 4 / 6; a second
 -- long call: 1; best grade A*, A: 2, B, C: 1; a passcode call: 3; a report linked loosely: 3,
 -- strictly: 5. Every part only grows with more calls. Exclusion changes no points.
-WITH c AS (
+WITH c AS NOT MATERIALIZED ( -- read again for each use, a few columns of it
   SELECT v.* FROM call_verdict v WHERE NOT v.staff AND v.called_e164 IS NOT NULL
 ),
 link AS (
@@ -20,23 +20,19 @@ keyed AS (
   WHERE keys IS NOT NULL AND CAST(recorded AS INTEGER) + CAST(named AS INTEGER) + CAST(repeated AS INTEGER) + CAST(message_before AS INTEGER) >= 2
   GROUP BY called_e164
 ),
--- An account's calls to a number, of the numbers that answered once.
-by_account AS (
-  SELECT called_e164, account_id, any_value(called_country) AS country, count(*) AS calls,
+number AS (
+  SELECT called_e164, any_value(called_country) AS country, count(*) AS calls,
     count(*) FILTER (WHERE outcome = 'answered') AS answered,
     count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
-    sum(talk_s) FILTER (WHERE outcome = 'answered') AS talk_s,
+    coalesce(sum(talk_s) FILTER (WHERE outcome = 'answered'), 0)::BIGINT AS talk_s,
     max(talk_s) FILTER (WHERE outcome = 'answered') AS longest,
     min(talk_s) FILTER (WHERE outcome = 'answered') AS shortest,
-    min(epoch_us(started_at)) AS first_us, max(epoch_us(started_at)) AS last_us,
+    min(started_at) AS first_at, max(started_at) AS last_at,
     min(CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'D' THEN 5 WHEN 'X' THEN 6 WHEN 'E' THEN 7 WHEN 'W' THEN 8 ELSE 9 END) FILTER (WHERE outcome = 'answered') AS best
-  FROM c GROUP BY called_e164, account_id
+  FROM c GROUP BY called_e164 HAVING answered > 0
 ),
-number AS (
-  SELECT called_e164, any_value(country) AS country, sum(calls)::BIGINT AS calls, sum(answered)::BIGINT AS answered, sum(long_calls)::BIGINT AS long_calls,
-    coalesce(sum(talk_s), 0)::BIGINT AS talk_s, max(longest) AS longest, min(shortest) AS shortest,
-    make_timestamptz(min(first_us)) AS first_at, make_timestamptz(max(last_us)) AS last_at, count(account_id) AS accounts, min(best) AS best
-  FROM by_account GROUP BY called_e164 HAVING sum(answered) > 0
+caller AS (
+  SELECT called_e164, count(*) AS accounts FROM (SELECT DISTINCT called_e164, account_id FROM c WHERE account_id IS NOT NULL) GROUP BY called_e164
 ),
 -- The row it rests on: of the answered calls with most talk, the first.
 longest AS (
@@ -45,11 +41,11 @@ longest AS (
   WHERE c.outcome = 'answered' GROUP BY c.called_e164
 ),
 posed AS (
-  SELECT called_e164, string_agg(institution_id, ', ' ORDER BY institution_id) AS institutions
+  SELECT called_e164, array_to_string(list_sort(list(institution_id)), ', ') AS institutions
   FROM (SELECT DISTINCT called_e164, institution_id FROM c WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C') AND institution_id IS NOT NULL)
   GROUP BY called_e164
 ),
-n AS (SELECT * FROM number LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
+n AS (SELECT number.*, coalesce(accounts, 0) AS accounts, institutions, ref FROM number LEFT JOIN caller USING (called_e164) LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
 -- Why a number is not one to warn.
 held AS (
   SELECT n.called_e164, min(i.name) AS name
