@@ -155,10 +155,26 @@ func (s States) common(column string) string {
 // identityMark begins what a row is known by when it is known by its identity.
 const identityMark = "id "
 
-// Identify is the SQL of what a row of a state is known by: expressions over alias. Where the
-// key is not declared to be unique, the last of them is the row's number among those with the
-// same identity ([Nth]), so that rows that are there twice count twice.
-func (s States) Identify(k Key, h Held, alias string) (list []string) {
+// Keyed is a select of a state's rows by what they are known by: columns k0, k1 ..., how many
+// n says, then ref_row and what more names, as SQL over r. from is the state's FROM item.
+// With numbered, or where the key is not declared to be unique, the last of the k is the
+// row's number among those with the same others, so that rows that are there twice count twice.
+// It is numbered behind the select of the rest: a window carries all that its input has.
+func (s States) Keyed(k Key, h Held, from string, numbered bool, more ...string) (sql string, n int) {
+	var list, names []string
+	for i, x := range s.identify(k, h, "r") {
+		names = append(names, fmt.Sprintf("k%d", i))
+		list = append(list, fmt.Sprintf("%s AS k%d", x, i))
+	}
+	sql = "SELECT " + strings.Join(append(append(list, "r.ref_row"), more...), ", ") + " FROM " + from + " r"
+	if !numbered && k.Columns != nil {
+		return sql, len(names)
+	}
+	return fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY ref_row) AS k%d FROM (%s)", strings.Join(names, ", "), len(names), sql), len(names) + 1
+}
+
+// identify is the SQL of what a row of a state is known by, but for its number among equal ones.
+func (s States) identify(k Key, h Held, alias string) (list []string) {
 	for _, c := range k.Columns {
 		list = append(list, s.Value(h, alias, c))
 	}
@@ -173,16 +189,11 @@ func (s States) Identify(k Key, h Held, alias string) (list []string) {
 	if k.Identity != "" {
 		whole = "coalesce('" + identityMark + "' || CAST(" + s.Value(h, alias, k.Identity) + " AS VARCHAR), " + whole + ")"
 	}
-	return []string{whole, Nth([]string{whole}, alias)}
+	return []string{whole}
 }
 
-// Nth is the SQL of a row's number among those of its table with the same values.
-func Nth(values []string, alias string) string {
-	return fmt.Sprintf("row_number() OVER (PARTITION BY %s ORDER BY %s.ref_row)", strings.Join(values, ", "), alias)
-}
-
-// Shown is the SQL of a key for people, over what [States.Identify] gave under the names k0,
-// k1 ... of alias: column=value, with secrets hidden; null for a row that is known by all its values.
+// Shown is the SQL of a key for people, over the k0, k1 ...
+// of [States.Keyed] in alias: column=value, with secrets hidden; null for a row that is known by all its values.
 func (k Key) Shown(alias string, secret func(column string) bool) string {
 	var parts []string
 	part := func(column, value string) {
@@ -237,22 +248,18 @@ func (s States) relation(k Key) relation {
 		values = append(values, "SELECT "+own+" FROM "+duckdb.Ident(h.Table)+" s")
 		row := fmt.Sprintf("SELECT s.ref_row, s.ref_offset, s.ref_misfit, %s, %s AS %s FROM %s s", own, duckdb.Literal(string(h.Source)), source, duckdb.Ident(h.Table))
 		if i < len(s)-1 {
-			names := func(list []string) (as, on string) {
-				var cols, same []string
-				for n, x := range list {
-					cols = append(cols, fmt.Sprintf("%s AS k%d", x, n))
-					same = append(same, fmt.Sprintf("a.k%d = b.k%[1]d", n))
-				}
-				return strings.Join(cols, ", "), strings.Join(same, " AND ")
+			mine, n := s.Keyed(k, h, duckdb.Ident(h.Table), false)
+			var same, keys, later []string
+			for i := range n {
+				same = append(same, fmt.Sprintf("a.k%d = b.k%[1]d", i))
+				keys = append(keys, fmt.Sprintf("k%d", i))
 			}
-			mine, on := names(s.Identify(k, h, "r"))
-			var later []string
 			for _, l := range s[i+1:] {
-				keys, _ := names(s.Identify(k, l, "r"))
-				later = append(later, "SELECT "+keys+" FROM "+duckdb.Ident(l.Table)+" r")
+				theirs, _ := s.Keyed(k, l, duckdb.Ident(l.Table), false)
+				later = append(later, "SELECT "+strings.Join(keys, ", ")+" FROM ("+theirs+")")
 			}
-			row += fmt.Sprintf(" SEMI JOIN (SELECT a.ref_row FROM (SELECT r.ref_row, %s FROM %s r) a ANTI JOIN (%s) b ON %s) gone ON gone.ref_row = s.ref_row",
-				mine, duckdb.Ident(h.Table), strings.Join(later, " UNION ALL "), on)
+			row += fmt.Sprintf(" SEMI JOIN (SELECT a.ref_row FROM (%s) a ANTI JOIN (%s) b ON %s) gone ON gone.ref_row = s.ref_row",
+				mine, strings.Join(later, " UNION ALL "), strings.Join(same, " AND "))
 		}
 		rows = append(rows, row)
 	}

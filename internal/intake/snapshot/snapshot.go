@@ -267,29 +267,25 @@ func (r *run) pair(ctx context.Context, say row, before, after *state, key mappi
 	r.temps = append(r.temps, temp)
 	var same []string
 	side := func(s *state) string {
-		ids := states.Identify(key, s.Held, "s")
-		if key.Columns != nil { // declared to be unique; a doctored dump need not keep to it
-			ids = append(ids, mapping.Nth(ids, "s"))
-		}
-		var cols []string
-		same = nil
-		for i, id := range ids {
-			cols = append(cols, fmt.Sprintf("%s AS k%d", id, i))
-			same = append(same, fmt.Sprintf("b.k%d = a.k%[1]d", i))
-		}
 		var values []string
 		for _, c := range states.Common() {
-			values = append(values, states.Value(s.Held, "s", c))
+			values = append(values, states.Value(s.Held, "r", c))
 		}
-		return fmt.Sprintf("(SELECT %s, hash(%s) AS h, s.ref_row AS r, s.ref_offset AS o FROM %s s)", strings.Join(cols, ", "), strings.Join(append(values, "s.ref_misfit"), ", "), s.from)
+		// Numbered even where the key is declared to be unique: a doctored dump need not keep to it.
+		sql, n := states.Keyed(key, s.Held, s.from, true, "hash("+strings.Join(append(values, "r.ref_misfit"), ", ")+") AS h", "r.ref_offset AS o")
+		same = nil
+		for i := range n {
+			same = append(same, fmt.Sprintf("b.k%d = a.k%[1]d", i))
+		}
+		return "(" + sql + ")"
 	}
 	b, a := side(before), side(after)
 	var keys []string
 	for i := range same {
 		keys = append(keys, fmt.Sprintf("coalesce(a.k%d, b.k%[1]d) AS k%[1]d", i))
 	}
-	if _, err := r.e.DB.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT %s, b.r AS br, b.o AS bo, a.r AS ar, a.o AS ao
-FROM %s b FULL JOIN %s a ON %s WHERE b.r IS NULL OR a.r IS NULL OR b.h <> a.h`, duckdb.Ident(temp), strings.Join(keys, ", "), b, a, strings.Join(same, " AND "))); err != nil {
+	if _, err := r.e.DB.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE %s AS SELECT %s, b.ref_row AS br, b.o AS bo, a.ref_row AS ar, a.o AS ao
+FROM %s b FULL JOIN %s a ON %s WHERE b.ref_row IS NULL OR a.ref_row IS NULL OR b.h <> a.h`, duckdb.Ident(temp), strings.Join(keys, ", "), b, a, strings.Join(same, " AND "))); err != nil {
 		return err
 	}
 	shown := key.Shown("c", secret)
