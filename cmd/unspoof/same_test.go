@@ -169,7 +169,8 @@ func findingsOf(t *testing.T, dir string) map[string]string {
 		}
 		var columns []string
 		for _, col := range m.Columns {
-			if !strings.Contains(col.Name, "ref_") {
+			// account_call and number_call say where in call_verdict a call lies
+			if !strings.Contains(col.Name, "ref_") && !(col.Name == "place" && strings.HasSuffix(m.Table, "_call")) {
 				columns = append(columns, duckdb.Ident(col.Name))
 			}
 		}
