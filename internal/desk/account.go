@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -163,8 +162,8 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				}, key, key)
 				return err
 			}},
-			{[]string{"session"}, func() (err error) {
-				v.Sessions, err = d.number(ctx, "SELECT count(*) FROM session WHERE account_id = ?", key)
+			{[]string{"account_session"}, func() (err error) {
+				v.Sessions, err = d.number(ctx, "SELECT COALESCE(sum(sessions), 0)::BIGINT FROM account_session WHERE account_id = ?", key)
 				return err
 			}},
 			{[]string{"payment", "payment_value"}, func() (err error) {
@@ -190,11 +189,12 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				return err
 			}},
 		}
+		var reads []func() error
 		for _, part := range parts {
 			if len(d.missing(part.needs)) == 0 {
-				err = errors.Join(err, part.read())
+				reads = append(reads, part.read)
 			}
 		}
-		return v, err
+		return v, together(reads...)
 	})
 }

@@ -3,8 +3,11 @@ package desk
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/ledger"
@@ -97,6 +100,22 @@ func (d *Desk) missing(need []string) (list []string) {
 
 // has tells whether a table is published. The caller holds d.reading.
 func (d *Desk) has(table string) bool { _, ok := d.tables[table]; return ok }
+
+// together does independent reads of one page, a few at a time: small queries take longer to
+// plan than to run, and each is planned by one thread.
+func together(reads ...func() error) error {
+	errs := make([]error, len(reads))
+	var some errgroup.Group
+	some.SetLimit(4)
+	for i, read := range reads {
+		some.Go(func() error {
+			errs[i] = read()
+			return nil
+		})
+	}
+	some.Wait() //nolint:errcheck // every error is in errs
+	return errors.Join(errs...)
+}
 
 // Page is one part of a list.
 type Page struct {

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -144,31 +143,47 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 		Needs: []string{"call_verdict", "account"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (Number, error) {
 		v := Number{Number: n, Page: page(number)}
-		var errs [5]error
-		if d.has("victim") {
-			var found []Victim
-			if found, errs[0] = collect(ctx, d, victimSQL+" WHERE called_e164 = ?", scanVictim, int64(n)); len(found) > 0 {
-				v.Victim = &found[0]
-			}
-		}
 		callers := "call_verdict"
 		if d.places("number_call") {
 			callers = "number_call" // the same rows, in the order of numbers
 		}
-		v.Callers, errs[1] = collect(ctx, d, fmt.Sprintf(callersOfSQL, callers), func(r *sql.Rows, c *CallerOf) error {
-			return r.Scan(&c.AccountID, &c.Username, &c.Calls, &c.LongCalls, &c.TalkS, &c.FirstAt, &c.LastAt)
-		}, int64(n))
-		if d.has("loss_report") {
-			v.Reports, errs[2] = collect(ctx, d, reportSQL, func(r *sql.Rows, c *Report) error {
-				into := []any{&c.ID, &c.List, &c.ReportedAt, &c.From, &c.To, &c.Institution, &c.Narrative, &c.Force, &c.Amount, &c.Currency}
-				return r.Scan(append(into, refInto(&c.Ref)...)...)
-			}, int64(n))
-		}
-		if d.has("report_link") {
-			v.Links, errs[3] = collect(ctx, d, reportLinkSQL+" WHERE l.called_e164 = ? ORDER BY l.report_id, l.rank", scanReportLink, int64(n))
-		}
-		v.Calls, errs[4] = d.callsOf(ctx, &v.Page, "number_call", "called_e164", int64(n))
-		err := errors.Join(errs[:]...)
+		err := together(
+			func() error {
+				if !d.has("victim") {
+					return nil
+				}
+				found, err := collect(ctx, d, victimSQL+" WHERE called_e164 = ?", scanVictim, int64(n))
+				if len(found) > 0 {
+					v.Victim = &found[0]
+				}
+				return err
+			},
+			func() (err error) {
+				v.Callers, err = collect(ctx, d, fmt.Sprintf(callersOfSQL, callers), func(r *sql.Rows, c *CallerOf) error {
+					return r.Scan(&c.AccountID, &c.Username, &c.Calls, &c.LongCalls, &c.TalkS, &c.FirstAt, &c.LastAt)
+				}, int64(n))
+				return err
+			},
+			func() (err error) {
+				if d.has("loss_report") {
+					v.Reports, err = collect(ctx, d, reportSQL, func(r *sql.Rows, c *Report) error {
+						into := []any{&c.ID, &c.List, &c.ReportedAt, &c.From, &c.To, &c.Institution, &c.Narrative, &c.Force, &c.Amount, &c.Currency}
+						return r.Scan(append(into, refInto(&c.Ref)...)...)
+					}, int64(n))
+				}
+				return err
+			},
+			func() (err error) {
+				if d.has("report_link") {
+					v.Links, err = collect(ctx, d, reportLinkSQL+" WHERE l.called_e164 = ? ORDER BY l.report_id, l.rank", scanReportLink, int64(n))
+				}
+				return err
+			},
+			func() (err error) {
+				v.Calls, err = d.callsOf(ctx, &v.Page, "number_call", "called_e164", int64(n))
+				return err
+			},
+		)
 		if err == nil && v.Victim == nil && v.Page.Total == 0 && len(v.Reports) == 0 {
 			err = ErrNotFound
 		}

@@ -46,6 +46,8 @@ var (
 	numberCallSQL string
 	//go:embed account_institution.sql
 	accountInstitutionSQL string
+	//go:embed account_session.sql
+	accountSessionSQL string
 )
 
 // LadderVersion names the evidence ladder; a verdict's rule_version is it and the version of
@@ -78,6 +80,8 @@ func Steps() []step.Step {
 			Inputs: []string{"call_verdict", "institution"}, SQL: institutionUseSQL},
 		{Table: "account_institution", About: "one account and one institution whose name it used, or one grade of calls that name none",
 			Inputs: []string{"call_verdict"}, SQL: accountInstitutionSQL},
+		{Table: "account_session", About: "one account and how many log-ins and requests of it are recorded",
+			Inputs: []string{"session"}, SQL: accountSessionSQL},
 		{Table: "account_call", About: "one call, in the order of accounts: its place in call_verdict",
 			Inputs: []string{"call_verdict"}, SQL: accountCallSQL, Prepare: placeVerdicts},
 		{Table: "number_call", About: "one call, in the order of called numbers: its place in call_verdict",

@@ -50,6 +50,7 @@ func (k *Case) tables() []table {
 		{"account_institution", store.KindFinding, `SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END AS other, count(*) AS calls, count(*) AS long_calls, count(DISTINCT called_e164) AS numbers,
 			1::BIGINT AS a_star, 2::BIGINT AS a, 3::BIGINT AS b, 4::BIGINT AS c, 5::BIGINT AS d, 10::BIGINT AS answered_calls, 5::BIGINT AS answered_long_calls, 3::BIGINT AS answered_numbers,
 			1::BIGINT AS answered_a_star, 2::BIGINT AS answered_a, 3::BIGINT AS answered_b, 4::BIGINT AS answered_c, 5::BIGINT AS answered_d FROM call_verdict GROUP BY ALL`},
+		{"account_session", store.KindFinding, `SELECT account_id, count(*) AS sessions, min("at") AS first_at, max("at") AS last_at FROM session GROUP BY account_id`},
 		{"account_call", store.KindFinding, `SELECT account_id, started_at, ref_row - 1 AS place FROM call_verdict`},
 		{"number_call", store.KindFinding, `SELECT called_e164, started_at, account_id, outcome, talk_s, ref_row - 1 AS place FROM call_verdict`},
 		{"block_rule", store.KindFinding, `SELECT * FROM (VALUES ('uk-cli-2023', 'GB', DATE '2023-05-15', 'number', {blocks impossible numbers}, {https://example.org}),
