@@ -54,6 +54,9 @@ func (w bench) exec(query string) {
 func (w bench) build() {
 	w.t.Helper()
 	for _, s := range Steps() {
+		if s.Table == "account_call" || s.Table == "number_call" {
+			continue // they tell places in a published file, which there is none of here
+		}
 		var params map[string]string
 		var err error
 		if s.Params != nil {
