@@ -77,7 +77,7 @@ func TestBenchIntake(t *testing.T) {
 		peer, peerRows = quicker(peer, p), n
 	}
 	rows := ours.stored()
-	server := mariadbtest.Start(t)
+	server := mariadbtest.Start(t, roomy...)
 	begun := time.Now()
 	server.Load(calls)
 	imported := phase{took: time.Since(begun)}
