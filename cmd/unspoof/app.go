@@ -150,8 +150,11 @@ func (w *workspace) wholeSources(ctx context.Context) error {
 }
 
 // engine opens the SQL engine over the case.
-func (w *workspace) engine(ctx context.Context) (*duckdb.Engine, error) {
-	e, err := duckdb.Open(ctx, w.Case, duckdb.Options{MemoryMB: w.engineMB})
+func (w *workspace) engine(ctx context.Context) (*duckdb.Engine, error) { return w.keeping(ctx, 0) }
+
+// keeping opens the SQL engine with tables of at most so many rows in memory.
+func (w *workspace) keeping(ctx context.Context, rows int64) (*duckdb.Engine, error) {
+	e, err := duckdb.Open(ctx, w.Case, duckdb.Options{MemoryMB: w.engineMB, KeepRows: rows})
 	if err == nil {
 		w.done = append(w.done, func() { e.Close() })
 	}

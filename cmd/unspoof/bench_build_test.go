@@ -106,7 +106,7 @@ func lookUps(t *testing.T, caseDir string) string {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	e, err := w.engine(ctx)
+	e, err := w.keeping(ctx, keptRows)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,8 +50,12 @@ func serveCmd() *cobra.Command {
 	return cmd
 }
 
+// keptRows holds in memory what has a row an account, a script, a payment or a policy's result,
+// of the largest platform known, and leaves calls and called numbers in their files.
+const keptRows = 250_000
+
 func openDesk(ctx context.Context, w *workspace) (*desk.Desk, error) {
-	e, err := w.engine(ctx)
+	e, err := w.keeping(ctx, keptRows)
 	if err != nil {
 		return nil, err
 	}

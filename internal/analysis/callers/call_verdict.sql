@@ -119,7 +119,7 @@ since AS (
   FROM block_rule
 ),
 looked AS (
-  SELECT c.call_id, c.account_id, c.started_at, c.called_e164, c.called_country, c.outcome, c.talk_s, c.presented_e164, c.presented_name, c.ref_source, c.ref_table, c.ref_row, c.ref_offset,
+  SELECT c.call_id, c.account_id, c.started_at, c.called_e164, c.called_country, c.outcome, c.talk_s, c.presented_e164, c.presented_name, c.presented_raw, c.script_id, c.ref_source, c.ref_table, c.ref_row, c.ref_offset,
     q.day, coalesce(a.role IN ('admin', 'staff'), false) AS staff, h.grade AS held_grade, h.institution_id AS held_by, h.reason AS held_reason,
     n.institution_id AS named_as, n.name AS named_name, n.reason AS named_reason, t.institution_id AS told_as, t.reason AS told_reason,
     x.x_reason, x.uk_line, x.dno, CASE WHEN h.grade IS NULL THEN x.resembles END AS number_resembles, CASE WHEN h.grade IS NULL THEN x.resembled END AS number_resembled,
@@ -166,6 +166,7 @@ SELECT call_id, account_id, started_at, called_e164, called_country, outcome, ta
        WHEN own_number THEN 'the account gives the presented number as its own telephone' || coalesce('; without that: ' || coalesce(held_reason, named_reason, told_reason), '')
        ELSE 'the number is in no registry' || CASE WHEN role_hint IS NOT NULL THEN '; the name gives a role (' || role_hint || '), no institution' ELSE '' END END AS reasons,
   $rule_version AS rule_version, presented_e164, presented_name,
+  CASE WHEN presented_e164 IS NULL AND presented_name IS NULL THEN nullif(presented_raw, '') END AS presented_text, script_id,
   -- What speaks against the verdict, or for another institution.
   CASE WHEN staff OR grade IN ('W', 'X', 'E') THEN NULL ELSE nullif(concat_ws('; ',
     CASE WHEN grade = 'A*' AND own_number THEN 'the account gives this number as its own telephone, which it cannot be' END,

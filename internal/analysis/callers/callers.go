@@ -5,8 +5,11 @@
 // look at), name_match and name_hint (presented names that name an institution, or nearly;
 // names.go), script_name (recorded texts that name one; texts.go), block_rule (rules by which
 // networks block calls), call_verdict (one grade a call; call_verdict.sql), registry_proposal
-// (numbers shown often that are in no registry), institution_use and calls_by_day (what the
-// verdicts add up to). [Starter] is a registry to begin with.
+// (numbers shown often that are in no registry), institution_use, account_institution and
+// calls_by_day (what the verdicts add up to), account_call and number_call (the calls in the
+// order of accounts and of called numbers: call_verdict lies in the order of its source, so that
+// a day and a call id are found by the statistics of its file). [Starter] is a registry to begin
+// with.
 package callers
 
 import (
@@ -83,9 +86,9 @@ func Steps() []step.Step {
 		{Table: "account_session", About: "one account and how many log-ins and requests of it are recorded",
 			Inputs: []string{"session"}, SQL: accountSessionSQL},
 		{Table: "account_call", About: "one call, in the order of accounts: its place in call_verdict",
-			Inputs: []string{"call_verdict"}, SQL: accountCallSQL, Prepare: placeVerdicts},
+			Inputs: []string{"call_verdict"}, SQL: accountCallSQL, Prepare: step.Placed("call_verdict")},
 		{Table: "number_call", About: "one call, in the order of called numbers: its place in call_verdict",
-			Inputs: []string{"call_verdict"}, SQL: numberCallSQL, Prepare: placeVerdicts},
+			Inputs: []string{"call_verdict"}, SQL: numberCallSQL, Prepare: step.Placed("call_verdict")},
 		{Table: "calls_by_day", About: "one day, in the case's time zone",
 			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: ZoneParam},
 	}

@@ -1,6 +1,7 @@
--- Which calls a number got, in order: by whom, how long, and where to find them in
--- call_verdict. verdict_at is call_verdict with each row's place in it (lookup.go).
-SELECT called_e164, started_at, account_id, outcome, talk_s, place
-FROM verdict_at
+-- Which calls a number got, in order: by whom, how long, with which verdict, and where to find
+-- them in call_verdict. What is counted for each number is counted from here: groups whose rows
+-- lie together take a fraction of the time of groups over all the calls.
+SELECT called_e164, started_at, account_id, called_country, outcome, talk_s, staff, grade, institution_id, place
+FROM call_verdict_at
 WHERE called_e164 IS NOT NULL
 ORDER BY called_e164, started_at, place

@@ -10,53 +10,64 @@
 -- 1997). A burst is a run with a surprise of 30. Bursts at most 3 days apart are one campaign,
 -- together with runs of 16, and any run of 3 calls within an hour of a burst. A campaign has at
 -- least 15 calls.
-WITH of_call AS ( -- what the verdict does not say of a call: few have a script, few show no number and no name
-  SELECT c.call_id, f.family_id, nullif(c.presented_raw, '') AS presented_raw
-  FROM call c LEFT JOIN (SELECT script_id, min(family_id) AS family_id FROM script_family GROUP BY script_id) f USING (script_id)
-  WHERE f.family_id IS NOT NULL OR c.presented_e164 IS NULL AND c.presented_name IS NULL AND c.presented_raw <> ''
+--
+-- Accounts and marks are numbers here, and times integers: a mark is the presented number, or
+-- of a text its number in word, below 0. A surprise of 30 takes 8 calls, and so 4 on one day, and a
+-- run takes 3 on each; it is at most that of the least rate. Only marks that can have a burst go on.
+WITH account_no AS (SELECT account_id, row_number() OVER (ORDER BY account_id)::INTEGER AS no FROM (SELECT DISTINCT account_id FROM account_call)),
+family AS (SELECT script_id, min(family_id) AS family_id FROM script_family GROUP BY script_id),
+word AS MATERIALIZED (
+  SELECT basis, mark, -row_number() OVER (ORDER BY basis, mark) AS no FROM (
+    SELECT 'script' AS basis, family_id AS mark FROM family
+    UNION SELECT 'institution', institution_id FROM call_verdict
+    UNION SELECT 'name', coalesce(presented_name, presented_text) FROM call_verdict WHERE presented_e164 IS NULL
+  ) WHERE mark IS NOT NULL
 ),
-c AS ( -- us in microseconds, day in days: arithmetic of integers is several times as fast as that of times
-  SELECT v.call_id, v.account_id, epoch_us(v.started_at) AS us, CAST(make_timestamp(epoch_us(v.started_at)) AS DATE) - DATE '1970-01-01' AS day,
-    CASE WHEN o.family_id IS NOT NULL THEN 'script' WHEN v.institution_id IS NOT NULL THEN 'institution' WHEN v.presented_e164 IS NOT NULL THEN 'number' ELSE 'name' END AS basis,
-    coalesce(o.family_id, v.institution_id, CAST(v.presented_e164 AS VARCHAR), v.presented_name, o.presented_raw) AS mark
-  FROM call_verdict v LEFT JOIN of_call o USING (call_id)
-  WHERE NOT v.staff AND v.started_at IS NOT NULL AND v.account_id IS NOT NULL
+c AS MATERIALIZED (
+  SELECT a.no, epoch_us(started_at) AS us, CAST(epoch_us(started_at) // 86400000000 AS INTEGER) AS day, coalesce(w.no, presented_e164) AS mark, place
+  FROM call_verdict_at v JOIN account_no a USING (account_id) LEFT JOIN family f USING (script_id)
+  LEFT JOIN word w ON w.basis = CASE WHEN f.family_id IS NOT NULL THEN 'script' WHEN v.institution_id IS NOT NULL THEN 'institution' WHEN presented_e164 IS NULL THEN 'name' END
+    AND w.mark = coalesce(f.family_id, v.institution_id, presented_name, presented_text)
+  WHERE NOT staff AND started_at IS NOT NULL
 ),
-per_day AS (SELECT account_id, basis, mark, day, count(*) AS n FROM c WHERE mark IS NOT NULL GROUP BY ALL),
--- A surprise of 30 takes 8 calls, and so 4 on one day: other marks cannot have a burst. From
--- here on an account's mark is a number.
-marked AS MATERIALIZED (
-  SELECT account_id, basis, mark, row_number() OVER () AS m FROM (SELECT account_id, basis, mark FROM per_day GROUP BY ALL HAVING max(n) >= 4)
+per_day AS MATERIALIZED (SELECT no, mark, day, count(*) AS n FROM c WHERE mark IS NOT NULL GROUP BY ALL),
+marked AS MATERIALIZED (SELECT no, mark, row_number() OVER () AS m FROM (SELECT no, mark FROM per_day GROUP BY ALL HAVING max(n) >= 4)),
+timed AS (
+  SELECT m, us, place, coalesce(m = lag(m) OVER () AND us - lag(us) OVER () <= 900000000, false) AS goes_on,
+    lag(m) OVER () > m OR lag(m) OVER () = m AND lag(us) OVER () > us AS wrong
+  FROM (
+    SELECT m, us, place FROM c JOIN (SELECT no, mark, day, m FROM per_day JOIN marked USING (no, mark) WHERE n >= 3) USING (no, mark, day) ORDER BY m, us
+  )
 ),
-profile AS (SELECT m, account_id, day, n FROM per_day JOIN marked USING (account_id, basis, mark)),
+numbered AS ( -- the runs numbered: of equal times all or none are in one
+  SELECT m, us, place, goes_on, goes_on AND lag(goes_on) OVER () AS three, sum(CASE WHEN wrong THEN error('the calls are not in order') WHEN goes_on THEN 0 ELSE 1 END) OVER (ROWS UNBOUNDED PRECEDING)::BIGINT AS run FROM timed
+),
+stretch AS MATERIALIZED ( -- the calls of runs of 3 and more
+  SELECT m, us, place, run FROM numbered SEMI JOIN (SELECT DISTINCT run FROM numbered WHERE three) USING (run)
+),
+whole AS (
+  SELECT m, run, count(*) AS calls, min(us) AS from_at, max(us) AS to_at, max(us) // 1000000 - min(us) // 1000000 + 300 AS seconds FROM stretch GROUP BY ALL
+),
+able AS MATERIALIZED (SELECT m, no, mark FROM marked SEMI JOIN (SELECT m FROM (SELECT m, calls, 0.5 * seconds / 3600 AS least FROM whole) WHERE calls > least AND calls * ln(calls / least) - (calls - least) >= 30) USING (m)),
 -- On how many days an account was active around each of its days, and how many calls it made
 -- then: in three weeks before and behind, but for the three days next to it.
 active AS (
-  SELECT account_id, day, count(*) OVER wide - count(*) OVER next_to AS days
-  FROM (SELECT DISTINCT account_id, day FROM per_day)
-  WINDOW wide AS (PARTITION BY account_id ORDER BY day RANGE BETWEEN 21 PRECEDING AND 21 FOLLOWING),
-    next_to AS (PARTITION BY account_id ORDER BY day RANGE BETWEEN 3 PRECEDING AND 3 FOLLOWING)
+  SELECT no, day, count(*) OVER wide - count(*) OVER next_to AS days
+  FROM (SELECT DISTINCT no, day FROM per_day)
+  WINDOW wide AS (PARTITION BY no ORDER BY day RANGE BETWEEN 21 PRECEDING AND 21 FOLLOWING),
+    next_to AS (PARTITION BY no ORDER BY day RANGE BETWEEN 3 PRECEDING AND 3 FOLLOWING)
 ),
--- Only days with 3 calls under a mark can hold a run of it.
-busy AS (
+ordinary AS (
   SELECT m, day, coalesce(others / nullif(days, 0), 0) / 8.0 AS hourly
   FROM (
-    SELECT *, sum(n) OVER wide - sum(n) OVER next_to AS others FROM profile
+    SELECT m, no, day, sum(n) OVER wide - sum(n) OVER next_to AS others FROM per_day JOIN able USING (no, mark)
     WINDOW wide AS (PARTITION BY m ORDER BY day RANGE BETWEEN 21 PRECEDING AND 21 FOLLOWING),
       next_to AS (PARTITION BY m ORDER BY day RANGE BETWEEN 3 PRECEDING AND 3 FOLLOWING)
-  ) JOIN active USING (account_id, day) WHERE n >= 3
-),
-numbered AS (
-  SELECT *, sum(starts) OVER (PARTITION BY m ORDER BY us) AS run -- of equal times all or none are in a run
-  FROM (
-    SELECT m, call_id, us, hourly, CASE WHEN us - lag(us) OVER (PARTITION BY m ORDER BY us) <= 900000000 THEN 0 ELSE 1 END AS starts
-    FROM c JOIN (SELECT account_id, basis, mark, m, day, hourly FROM busy JOIN marked USING (m)) USING (account_id, basis, mark, day)
-  )
+  ) JOIN active USING (no, day)
 ),
 run AS (
-  SELECT m, run, count(*) AS calls, min(us) AS from_at, max(us) AS to_at, max(hourly) AS hourly,
-    greatest(max(hourly), 0.5) * (max(us) // 1000000 - min(us) // 1000000 + 300) / 3600 AS expected
-  FROM numbered GROUP BY ALL HAVING count(*) >= 3
+  SELECT m, run, any_value(w.calls) AS calls, any_value(w.from_at) AS from_at, any_value(w.to_at) AS to_at, any_value(w.seconds) AS seconds, max(hourly) AS hourly, greatest(max(hourly), 0.5) * any_value(w.seconds) / 3600 AS expected
+  FROM (SELECT DISTINCT m, run, CAST(us // 86400000000 AS INTEGER) AS day FROM stretch) JOIN ordinary USING (m, day) JOIN whole w USING (m, run) GROUP BY m, run
 ),
 measured AS (SELECT *, CASE WHEN calls > expected THEN calls * ln(calls / expected) - (calls - expected) ELSE 0 END AS surprise FROM run),
 -- The bursts before and behind each run.
@@ -73,13 +84,16 @@ kept AS (
 ),
 parted AS (SELECT *, sum(begins) OVER (PARTITION BY m ORDER BY from_at ROWS UNBOUNDED PRECEDING) AS part FROM kept),
 named AS (
-  SELECT m, part, any_value(basis) AS basis, any_value(mark) AS mark, 'C' || lpad(CAST(row_number() OVER (ORDER BY min(from_at), any_value(account_id), any_value(basis), any_value(mark)) AS VARCHAR), 6, '0') AS campaign_id
-  FROM parted JOIN marked USING (m) GROUP BY m, part HAVING sum(calls) >= 15
+  SELECT m, part, account_id, basis, mark, 'C' || lpad(CAST(row_number() OVER (ORDER BY from_at, account_id, basis, mark) AS VARCHAR), 6, '0') AS campaign_id
+  FROM (
+    SELECT m, part, account_id, coalesce(w.basis, 'number') AS basis, coalesce(w.mark, CAST(able.mark AS VARCHAR)) AS mark, min(from_at) AS from_at
+    FROM parted JOIN able USING (m) JOIN account_no a USING (no) LEFT JOIN word w ON w.no = able.mark GROUP BY ALL HAVING sum(calls) >= 15
+  )
 ),
 member AS (
-  SELECT n.campaign_id, c.call_id, n.basis, n.mark, p.surprise >= 30 AS in_burst, make_timestamptz(p.from_at) AS run_from, round(p.calls * 3600.0 / (p.to_at // 1000000 - p.from_at // 1000000 + 300), 1) AS run_rate, round(p.hourly, 2) AS ordinary_rate, round(p.surprise, 1) AS surprise
-  FROM parted p JOIN named n USING (m, part) JOIN numbered c USING (m, run)
+  SELECT n.campaign_id, s.place, n.basis, n.mark, p.surprise >= 30 AS in_burst, make_timestamptz(p.from_at) AS run_from, round(p.calls * 3600.0 / p.seconds, 1) AS run_rate, round(p.hourly, 2) AS ordinary_rate, round(p.surprise, 1) AS surprise
+  FROM parted p JOIN named n USING (m, part) JOIN stretch s USING (m, run)
 )
-SELECT m.campaign_id, m.call_id, v.account_id, v.started_at, m.basis, m.mark, m.in_burst, m.run_from, m.run_rate, m.ordinary_rate, m.surprise, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
-FROM member m JOIN call_verdict v USING (call_id)
-ORDER BY m.campaign_id, v.started_at, m.call_id
+SELECT m.campaign_id, v.call_id, v.account_id, v.started_at, m.basis, m.mark, m.in_burst, m.run_from, m.run_rate, m.ordinary_rate, m.surprise, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
+FROM member m JOIN call_verdict_at v USING (place)
+ORDER BY m.campaign_id, v.started_at, v.call_id

@@ -46,11 +46,11 @@ func Steps() []step.Step {
 		{Table: "passcode_call", About: "one call that fits the pattern of a passcode being asked for",
 			Inputs: []string{"call", "call_verdict", "keypress", "message"}, SQL: passcodeCallSQL, Params: rule(PasscodeVersion)},
 		{Table: "campaign_call", About: "one call that belongs to a campaign",
-			Inputs: []string{"call", "call_verdict", "script_family"}, SQL: campaignCallSQL},
+			Inputs: []string{"call_verdict", "account_call", "script_family"}, SQL: campaignCallSQL, Prepare: step.Placed("call_verdict")},
 		{Table: "campaign", About: "one campaign: calls of an account that belong together",
 			Inputs: []string{"call_verdict", "campaign_call", "passcode_call"}, SQL: campaignSQL, Params: rule(CampaignsVersion)},
 		{Table: "lockstep", About: "two accounts that worked the same list of called numbers",
-			Inputs: []string{"call_verdict"}, SQL: lockstepSQL, Params: rule(LockstepVersion)},
+			Inputs: []string{"call_verdict", "account_call", "number_call"}, SQL: lockstepSQL, Params: rule(LockstepVersion), Prepare: step.Placed("call_verdict")},
 	}
 }
 

@@ -45,7 +45,10 @@ func newRules(t *testing.T) *rules {
 		x.exec("CREATE TABLE " + m.Name + " (" + strings.Join(cols, ", ") + ")")
 	}
 	x.exec(`CREATE TABLE call_verdict (call_id VARCHAR, account_id VARCHAR, started_at TIMESTAMPTZ, called_e164 BIGINT, outcome VARCHAR, talk_s BIGINT, staff BOOLEAN,
-		grade VARCHAR, institution_id VARCHAR, presented_e164 BIGINT, presented_name VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT)`)
+		grade VARCHAR, institution_id VARCHAR, presented_e164 BIGINT, presented_name VARCHAR, presented_text VARCHAR, script_id VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT)`)
+	x.exec(`CREATE VIEW call_verdict_at AS SELECT *, rowid AS place FROM call_verdict;
+		CREATE VIEW account_call AS SELECT account_id, started_at, place FROM call_verdict_at WHERE account_id IS NOT NULL ORDER BY ALL;
+		CREATE VIEW number_call AS SELECT called_e164, started_at, account_id, staff, place FROM call_verdict_at WHERE called_e164 IS NOT NULL ORDER BY called_e164, started_at, place`)
 	x.exec("CREATE TABLE script_family (script_id VARCHAR, family_id VARCHAR)")
 	return x
 }
@@ -86,8 +89,8 @@ func (x *rules) call(c oneCall) string {
 	}
 	at := fmt.Sprintf("TIMESTAMPTZ '2022-03-07 09:00:00+00' + to_seconds(%d)", c.at)
 	x.calls = append(x.calls, fmt.Sprintf("('%s', '%s', %s, %d, '%d', %s, %s)", id, c.account, at, c.called, c.presented, orNull(c.script), keys))
-	x.verdicts = append(x.verdicts, fmt.Sprintf("('%s', '%s', %s, %d, '%s', %d, %v, 'U', %s, nullif(%d, 0), NULL, 's', 't', %d, 0)",
-		id, c.account, at, c.called, outcome, c.talk, c.staff, orNull(c.institution), c.presented, x.n))
+	x.verdicts = append(x.verdicts, fmt.Sprintf("('%s', '%s', %s, %d, '%s', %d, %v, 'U', %s, nullif(%d, 0), NULL, NULL, %s, 's', 't', %d, 0)",
+		id, c.account, at, c.called, outcome, c.talk, c.staff, orNull(c.institution), c.presented, orNull(c.script), x.n))
 	return id
 }
 

@@ -2,8 +2,8 @@
 -- (docs/victims.md). Points: longest call over 0 / 15 / 60 / 180 s: 1 / 2 / 4 / 6; a second
 -- long call: 1; best grade A*, A: 2, B, C: 1; a passcode call: 3; a report linked loosely: 3,
 -- strictly: 5. Every part only grows with more calls. Exclusion changes no points.
-WITH c AS NOT MATERIALIZED ( -- read again for each use, a few columns of it
-  SELECT v.* FROM call_verdict v WHERE NOT v.staff AND v.called_e164 IS NOT NULL
+WITH c AS NOT MATERIALIZED ( -- read again for each use, a few columns of it, the calls of a number together
+  SELECT * FROM number_call WHERE NOT staff
 ),
 link AS (
   SELECT called_e164, count(DISTINCT report_id) AS reports, bool_or(strict) AS strict
@@ -37,8 +37,8 @@ caller AS (
 -- The row it rests on: of the answered calls with most talk, the first.
 longest AS (
   SELECT c.called_e164, arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS ref
-  FROM c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
-  WHERE c.outcome = 'answered' GROUP BY c.called_e164
+  FROM call_verdict c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
+  WHERE NOT c.staff AND c.outcome = 'answered' GROUP BY c.called_e164
 ),
 posed AS (
   SELECT called_e164, array_to_string(list_sort(list(institution_id)), ', ') AS institutions
@@ -55,7 +55,7 @@ held AS (
 staff AS (
   SELECT phone_e164 AS called_e164, 0 AS calls FROM account WHERE role IN ('admin', 'staff') AND phone_e164 IS NOT NULL
   UNION ALL
-  SELECT called_e164, count(*) FROM call_verdict WHERE staff AND outcome = 'answered' AND called_e164 IS NOT NULL GROUP BY called_e164
+  SELECT called_e164, count(*) FROM number_call WHERE staff AND outcome = 'answered' GROUP BY called_e164
 ),
 test AS (
   SELECT s.called_e164 FROM staff s JOIN n USING (called_e164)

@@ -36,6 +36,7 @@ func engine(t *testing.T) *duckdb.Engine {
 	run(t, e, `CREATE TABLE name_match (presented_name VARCHAR, name_norm VARCHAR, institution_id VARCHAR, alias VARCHAR);
 		CREATE TABLE call_verdict (call_id VARCHAR, account_id VARCHAR, started_at TIMESTAMPTZ, called_e164 BIGINT, called_country VARCHAR, outcome VARCHAR,
 			talk_s BIGINT, staff BOOLEAN, grade VARCHAR, institution_id VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT);
+		CREATE VIEW number_call AS SELECT * FROM call_verdict WHERE called_e164 IS NOT NULL;
 		CREATE TABLE passcode_call (call_id VARCHAR, called_e164 BIGINT, keys BIGINT, recorded BOOLEAN, asks BOOLEAN, named BOOLEAN, repeated BOOLEAN, message_before BOOLEAN)`)
 	if err := preparePolice(t.Context(), nil, e); err != nil {
 		t.Fatal(err)

@@ -1,8 +1,8 @@
 // Package duckdb is the SQL engine over a case's tables: DuckDB in process. Every published
 // table is a view of the same name over exactly the files its manifest lists, so a query never
 // sees a version that is half written. The engine writes query results as new Parquet files
-// and holds no data of its own; it is opened on an empty in-memory database and may read and
-// write only the case's tables.
+// and holds no data of its own, but for copies of small tables where [Options] ask for them;
+// it is opened on an empty in-memory database and may read and write only the case's tables.
 package duckdb
 
 import (
@@ -42,12 +42,14 @@ type Options struct {
 	Threads  int      // 0: as many as the machine has
 	MemoryMB int64    // 0: 3072
 	ReadDirs []string // folders outside the case that may be read
+	KeepRows int64    // case tables and findings of at most so many rows are held in memory; 0: none
 }
 
 // Engine answers SQL over the published tables of one case.
 type Engine struct {
 	DB   *sql.DB
 	c    *store.Case
+	keep int64             // rows of the largest table that is held in memory
 	seen map[string]string // table -> version its view shows
 	temp string
 	held *os.File // the lock that says temp is in use
@@ -65,7 +67,7 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 		held.Close()
 		return nil, err
 	}
-	e := &Engine{DB: sql.OpenDB(connector), c: c, seen: map[string]string{}, temp: temp, held: held}
+	e := &Engine{DB: sql.OpenDB(connector), c: c, keep: opt.KeepRows, seen: map[string]string{}, temp: temp, held: held}
 	if opt.MemoryMB == 0 {
 		opt.MemoryMB = 3072
 	}
@@ -103,7 +105,7 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: number plan: %w", err), e.Close())
 	}
-	for _, text := range []string{macros, dialTable(), countryNameTable(), plan} {
+	for _, text := range []string{"CREATE SCHEMA kept", macros, dialTable(), countryNameTable(), plan} {
 		if _, err := e.DB.ExecContext(ctx, text); err != nil {
 			return nil, errors.Join(fmt.Errorf("engine: macros: %w", err), e.Close())
 		}
@@ -177,7 +179,7 @@ func (e *Engine) Refresh(ctx context.Context) error {
 	}
 	for name := range e.seen {
 		if !now[name] {
-			if _, err := e.DB.ExecContext(ctx, "DROP VIEW IF EXISTS "+Ident(name)); err != nil {
+			if _, err := e.DB.ExecContext(ctx, "DROP VIEW IF EXISTS "+Ident(name)+"; DROP TABLE IF EXISTS kept."+Ident(name)); err != nil {
 				return err
 			}
 			delete(e.seen, name)
@@ -195,8 +197,21 @@ func (e *Engine) Show(ctx context.Context, m store.Manifest) error {
 	if err != nil {
 		return err
 	}
+	kept := "kept." + Ident(m.Table)
+	small := m.Kind != store.KindSource && len(m.Files) > 0 && m.Rows <= e.keep
+	if small {
+		if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE "+kept+" AS "+from); err != nil {
+			return fmt.Errorf("table %q version %.12s: %w", m.Table, m.Version, err)
+		}
+		from = "SELECT * FROM " + kept
+	}
 	if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE VIEW "+Ident(m.Table)+" AS "+from); err != nil {
 		return fmt.Errorf("table %q version %.12s: %w", m.Table, m.Version, err)
+	}
+	if e.keep > 0 && !small {
+		if _, err := e.DB.ExecContext(ctx, "DROP TABLE IF EXISTS "+kept); err != nil {
+			return err
+		}
 	}
 	e.seen[m.Table] = m.Version
 	return nil
