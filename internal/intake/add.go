@@ -137,7 +137,7 @@ func (in *Intake) Add(ctx context.Context, path string, opt AddOptions) (Added, 
 // finishes what was begun.
 func (in *Intake) AddAll(ctx context.Context, paths []string, opt AddOptions, tell func(Added)) (Account, error) {
 	opt.Limits = opt.Limits.WithDefaults()
-	s := &set{in: in, opt: opt, tell: tell, counted: map[casefile.SourceID]bool{}, unpacking: map[casefile.SourceID]bool{}, beside: map[string]entry{}}
+	s := &set{in: in, opt: opt, tell: tell, counted: map[casefile.SourceID]bool{}, unpacking: map[casefile.SourceID]bool{}, done: map[string]entry{}}
 	groups := make([][]found, 0, len(paths))
 	for _, p := range paths {
 		files, err := s.find(ctx, p)
@@ -281,7 +281,7 @@ type set struct {
 
 	counted   map[casefile.SourceID]bool
 	unpacking map[casefile.SourceID]bool // to know a container that contains itself
-	beside    map[string]entry           // files that were added with the one they lie beside, by path
+	done      map[string]entry           // files that were added, by path
 	limited   int64                      // refusals for limits so far
 }
 
@@ -383,11 +383,13 @@ func (a Account) since(b Account) Account {
 }
 
 // file adds one file of the set.
-func (s *set) file(ctx context.Context, f found) (entry, error) {
-	if e, ok := s.beside[f.path]; ok {
+func (s *set) file(ctx context.Context, f found) (e entry, err error) {
+	if e, ok := s.done[f.path]; ok { // perhaps with one that it lies beside
+		e.Path = f.label
 		return e, nil
 	}
-	e := entry{Path: f.label, Size: f.size, Modified: when(f.modified)}
+	defer func() { s.done[f.path] = e }()
+	e = entry{Path: f.label, Size: f.size, Modified: when(f.modified)}
 	refuse := func(why string) (entry, error) {
 		s.meter.pass(f.size)
 		s.say(Added{Path: f.label, Outcome: Refused, Reason: why, Source: store.Source{Name: filepath.Base(f.label)}})
@@ -397,7 +399,7 @@ func (s *set) file(ctx context.Context, f found) (entry, error) {
 	if f.refused != "" {
 		return refuse(f.refused)
 	}
-	a, err := s.regular(ctx, f)
+	src, err := s.regular(ctx, f)
 	var original *evidence.OriginalError
 	if f.inside && errors.As(err, &original) && ctx.Err() == nil {
 		return refuse("cannot be read: " + cause(original.Err))
@@ -405,40 +407,8 @@ func (s *set) file(ctx context.Context, f found) (entry, error) {
 	if err != nil {
 		return e, named(f.arg, err)
 	}
-	e.SHA256, e.Size = a.ID, a.Size
+	e.SHA256, e.Size = src.ID, src.Size
 	return e, nil
-}
-
-// regular adds one regular file, and what is in it.
-func (s *set) regular(ctx context.Context, f found) (store.Source, error) {
-	head, err := headOf(f.path)
-	if err != nil {
-		return store.Source{}, err
-	}
-	name := filepath.Base(f.label)
-	what := sniff(name, head, s.opt.List, f.inside)
-	at := place{label: f.label, inside: f.inside, depth: 1, factor: 1, packed: f.size}
-	if what.reader != nil {
-		if at.beside, err = s.siblings(ctx, f, what.reader.Beside); err != nil {
-			return store.Source{}, err
-		}
-	}
-	id, err := s.recognise(ctx, f)
-	if err != nil {
-		return store.Source{}, err
-	}
-	if src, ok := s.sources[id]; ok {
-		s.meter.pass(f.size)
-		return s.known(ctx, src, at)
-	}
-	sealing, err := evidence.Open(ctx, s.in.Case, f.path, s.opt.Link)
-	if err != nil {
-		return store.Source{}, err
-	}
-	defer sealing.Close()
-	done := s.meter.follow(f.label, f.size, sealing.Done)
-	defer done()
-	return s.take(ctx, sealing, what, store.Source{Name: name}, at, func() { sealing.Close(); done() })
 }
 
 // recognise gives the source with a file's content, if there is one. Only a file of the same

@@ -132,3 +132,81 @@ func TestSiblings(t *testing.T) {
 		}
 	})
 }
+
+// Rows that mysqldump --tab wrote are read with the definition beside them: in a folder (where
+// it comes first), alone, in an archive, and when it comes later.
+func TestPairs(t *testing.T) {
+	const rows, create = "1\t2022-11-08 11:00:00\tcaf\xe9\n2\t\\N\ta\n", "SET NAMES utf8mb4;\nCREATE TABLE `cdr` (\n  `id` int(11) NOT NULL,\n  `start` timestamp NULL,\n  `who` varchar(9) DEFAULT NULL,\n" +
+		"  PRIMARY KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=latin1;\n-- Dump completed on 2022-11-08 12:00:00\n"
+	pair := map[string][]byte{"cdr.txt": []byte(rows), "cdr.sql": []byte(create)}
+	typed := func(t *testing.T, in *Intake, by map[string]Added, at string, remarks int) {
+		t.Helper()
+		a, d := by[at+"cdr.txt"], by[at+"cdr.sql"]
+		src, err := in.Case.Source(a.Source.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Outcome != Read || a.Totals.Stored != 2 || a.Totals.Damages != remarks || d.Outcome != Read || d.Totals.Tables != 1 || src.Siblings[".sql"] != d.Source.ID {
+			t.Errorf("rows %+v\ndefinition %+v\nrecord %+v", a, d, src)
+		}
+		m, err := in.Case.Table(store.SourceTableName(src.ID, "cdr"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Columns[2] != (store.Column{Name: "id", Type: "BIGINT"}) || m.Columns[3] != (store.Column{Name: "start", Type: "TIMESTAMP"}) || len(m.Key) != 1 || m.Key[0] != "id" {
+			t.Errorf("%+v", m)
+		}
+		o, err := ReadRow(t.Context(), in.Case, casefile.RowRef{Source: src.ID, Table: "cdr", Row: 1, Offset: 0})
+		if err != nil || o.Cells[1] != (Cell{Column: "start", Value: "2022-11-08 11:00:00"}) || string(o.Text) != rows[:strings.IndexByte(rows, '\n')] {
+			t.Errorf("row: %+v, %v", o.Cells, err)
+		}
+	}
+	t.Run("folder", func(t *testing.T) {
+		in, dir := newIntake(t), write(t, pair)
+		for known := range 2 {
+			account, by := added(t, in, AddOptions{}, dir)
+			typed(t, in, by, "", 0)
+			if account.Found != 2 || account.Known != 2*known || account.Read != 2 || account.Bytes != int64(len(rows)+len(create)) {
+				t.Errorf("%+v", account)
+			}
+		}
+	})
+	t.Run("file", func(t *testing.T) {
+		for _, names := range [][]string{{"cdr.txt"}, {"cdr.txt", "cdr.sql"}, {"cdr.sql", "cdr.txt"}} {
+			in, dir := newIntake(t), write(t, pair)
+			paths := make([]string, len(names))
+			for i, name := range names {
+				paths[i] = filepath.Join(dir, name)
+			}
+			account, by := added(t, in, AddOptions{}, paths...)
+			typed(t, in, by, "", 0)
+			if account.Found != 2 || account.Known != 0 {
+				t.Errorf("%q: %+v", names, account)
+			}
+		}
+	})
+	t.Run("archive", func(t *testing.T) {
+		for _, order := range [][]file{{{"d/cdr.sql", create}, {"d/cdr.txt", rows}}, {{"d/cdr.txt", rows}, {"cdr.sql", "-- another\n"}, {"d/cdr.sql", create}}} {
+			in := newIntake(t)
+			path := filepath.Join(write(t, map[string][]byte{"a.tar": tarOf(order...)}), "a.tar")
+			for range 2 {
+				_, by := added(t, in, AddOptions{}, path)
+				typed(t, in, by, "a.tar!d/", 0)
+			}
+		}
+	})
+	t.Run("later", func(t *testing.T) {
+		in := newIntake(t)
+		_, by := added(t, in, AddOptions{}, write(t, map[string][]byte{"renamed.txt": []byte(rows)}))
+		a := by["renamed.txt"]
+		m, err := in.Case.Table(store.SourceTableName(a.Source.ID, "renamed"))
+		if err != nil || a.Totals.Stored != 2 || a.Totals.Damages != 0 || m.Columns[2] != (store.Column{Name: "c1", Type: "VARCHAR"}) {
+			t.Errorf("alone: %+v %+v, %v", a, m, err)
+		}
+		_, by = added(t, in, AddOptions{}, write(t, pair))
+		typed(t, in, by, "", 1) // it is known under its first name, which is not the table's
+		if m, err := in.Case.Table(m.Table); err == nil {
+			t.Errorf("what was read without the definition is still served: %+v", m)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -48,6 +49,38 @@ func (p place) grown(size int64) float64 {
 	return p.factor * max(1, float64(size)/float64(p.packed))
 }
 
+// regular adds one regular file, and what is in it.
+func (s *set) regular(ctx context.Context, f found) (store.Source, error) {
+	head, err := headOf(f.path)
+	if err != nil {
+		return store.Source{}, err
+	}
+	name := filepath.Base(f.label)
+	what := sniff(name, head, s.opt.List, f.inside)
+	at := place{label: f.label, inside: f.inside, depth: 1, factor: 1, packed: f.size}
+	if what.reader != nil {
+		if at.beside, err = s.siblings(ctx, f, what.reader.Beside); err != nil {
+			return store.Source{}, err
+		}
+	}
+	id, err := s.recognise(ctx, f)
+	if err != nil {
+		return store.Source{}, err
+	}
+	if src, ok := s.sources[id]; ok {
+		s.meter.pass(f.size)
+		return s.known(ctx, src, at)
+	}
+	sealing, err := evidence.Open(ctx, s.in.Case, f.path, s.opt.Link)
+	if err != nil {
+		return store.Source{}, err
+	}
+	defer sealing.Close()
+	done := s.meter.follow(f.label, f.size, sealing.Done)
+	defer done()
+	return s.take(ctx, sealing, what, store.Source{Name: name}, at, func() { sealing.Close(); done() })
+}
+
 // take reads what a sealing gives, seals it and makes it known; then it unpacks it if it is a
 // container. src has the name. release, which may be nil, is called before the unpacking.
 func (s *set) take(ctx context.Context, sealing *evidence.Sealing, what nature, src store.Source, at place, release func()) (store.Source, error) {
@@ -87,6 +120,11 @@ func (s *set) take(ctx context.Context, sealing *evidence.Sealing, what nature, 
 		a.Outcome = Read
 		if a.Totals, err = w.Publish(ctx, src.ID, what.reader.Name, readerVersion(what.reader, src), s.in.publisher(nil)); err != nil {
 			return src, &casefile.Problem{Where: casefile.Where{Source: at.label}, Err: err}
+		}
+		if at.again {
+			if err := s.withdraw(ctx, src, readerVersion(what.reader, src)); err != nil {
+				return src, err
+			}
 		}
 		if err := s.record(ctx, "read", src.ID, map[string]any{
 			"rows_in": a.Totals.In(), "rows_stored": a.Totals.Stored, "rows_damaged": a.Totals.Damaged, "tables": a.Totals.Tables,
@@ -295,20 +333,19 @@ func (s *set) siblings(ctx context.Context, f found, endings []string) (map[stri
 	var beside map[string]casefile.SourceID
 	for _, ending := range endings {
 		sibling := f
-		sibling.path, sibling.label = f.path+ending, f.label+ending
+		sibling.path, sibling.label = dump.BesideName(f.path, ending), dump.BesideName(f.label, ending)
 		info, err := os.Lstat(sibling.path)
 		if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 			continue // what is there and no file, a folder's listing names as refused
 		}
 		sibling.size, sibling.modified = info.Size(), info.ModTime()
-		if !f.inside {
+		if _, done := s.done[sibling.path]; !done && !f.inside {
 			s.meter.more(sibling.size)
 		}
 		e, err := s.file(ctx, sibling)
 		if err != nil {
 			return nil, err
 		}
-		s.beside[sibling.path] = e
 		if e.SHA256 != "" {
 			if beside == nil {
 				beside = map[string]casefile.SourceID{}
@@ -348,6 +385,26 @@ func (s *set) again(ctx context.Context, src store.Source, what nature, at place
 		at.fault = func() error { return errors.New(cut) }
 	}
 	return s.take(ctx, sealing, what, store.Source{Name: src.Name}, at, func() { sealing.Close(); done() })
+}
+
+// withdraw stops serving the tables that an earlier reading of a source gave and this one did
+// not: with what lies beside it, its tables may have other names.
+func (s *set) withdraw(ctx context.Context, src store.Source, version string) error {
+	tables, err := s.in.Case.Tables()
+	if err != nil {
+		return err
+	}
+	for _, m := range tables {
+		if m.Kind != store.KindSource || m.Source != src.ID || m.StepVersion == version {
+			continue
+		}
+		if err := s.in.Case.Withdraw(ctx, m.Table, func(ctx context.Context) error {
+			return s.in.Hand.Record(ctx, "withdraw", "table:"+m.Table, nil)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeKnown makes a sealed source known: first to the ledger, then to the case.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake/container"
+	"github.com/unspoof/unspoof/internal/intake/dump"
 	"github.com/unspoof/unspoof/internal/intake/evidence"
 	"github.com/unspoof/unspoof/internal/store"
 )
@@ -120,7 +121,7 @@ func (s *set) release(ctx context.Context, list *listing, held map[string]place)
 		}
 		at.beside = map[string]casefile.SourceID{}
 		for _, ending := range f.Beside {
-			if id := sealed[e.Path+ending]; id != "" && s.sources[id].Size > 0 {
+			if id := sealed[dump.BesideName(e.Path, ending)]; id != "" && s.sources[id].Size > 0 {
 				at.beside[ending] = id
 			}
 		}

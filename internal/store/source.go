@@ -35,7 +35,7 @@ type Source struct {
 	Format     string            `json:"format"`         // the reader that reads it (mysqldump, csv ...), or one of the formats above
 	Note       string            `json:"note,omitempty"` // why it is unreadable, incomplete, or was not looked into
 	// Siblings are the sources that lay beside it and are read with it, by the ending of their
-	// names: a SQLite database's -wal and -journal.
+	// names: a SQLite database's -wal and -journal, the .sql of rows that mysqldump --tab wrote.
 	Siblings   map[string]casefile.SourceID `json:"siblings,omitempty"`
 	SnapshotOf casefile.SourceID            `json:"snapshot_of,omitempty"` // the source of which it is a later state, see [Series]
 	Taken      *time.Time                   `json:"taken,omitempty"`       // when the state was taken from the service, where that is stated (UTC)

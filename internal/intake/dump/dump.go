@@ -20,6 +20,8 @@ package dump
 import (
 	"context"
 	"io"
+	"path"
+	"strings"
 
 	"github.com/unspoof/unspoof/internal/casefile"
 )
@@ -43,8 +45,9 @@ const (
 type Column struct {
 	Name             string
 	Kind             Kind
-	Precision, Scale int    // of Decimal
-	Declared         string // the source's own words for the type
+	Precision, Scale int     // of Decimal
+	Declared         string  // the source's own words for the type
+	Charset          Charset // of its text, where that is not the table's
 }
 
 // Table is one table as the source declares it. A reader gives each table one *Table and
@@ -160,17 +163,27 @@ type Format struct {
 	// package comment says.
 	File func(ctx context.Context, src Sealed, sink Sink) error
 	// Beside are the endings of names of files that belong to such a file when they lie beside
-	// it, and are read with it.
+	// it, and are read with it; see [BesideName].
 	Beside []string
 
 	// Row reads one row again.
 	Row func(ctx context.Context, src Sealed, table string, row, offset int64) (Found, error)
 }
 
+// BesideName is the name, or path, of the file of that ending that belongs to a file: the
+// ending stands behind its name (x.db, x.db-wal) or, if it begins with a dot, in the place of
+// the name's own (x.txt, x.sql).
+func BesideName(name, ending string) string {
+	if strings.HasPrefix(ending, ".") {
+		name = strings.TrimSuffix(name, path.Ext(name))
+	}
+	return name + ending
+}
+
 // Sealed is a sealed source.
 type Sealed struct {
 	Path   string            // of the sealed copy
-	Beside map[string]string // paths of the sealed files that lay beside it, by the ending of their names
+	Beside map[string]string // paths of the sealed files that lay beside it, by ending
 	Name   string            // the file's own name
 	At     io.ReaderAt       // for Row only
 	Size   int64             // the same

@@ -2,6 +2,7 @@ package sourcetable
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -153,15 +154,16 @@ func (e *encoder) column(w *chunk, col *column, b *dump.Batch, from, to, c int) 
 	n, width := to-from, len(b.Table.Columns)
 	fields := b.Fields[from*width+c:]
 	k := 0
+	charset := cmp.Or(col.Charset, b.Table.Charset)
 	null := func(i int) {
 		e.levels[i] = 0
-		e.unfit(fields[i*width], b, i, col.name)
+		e.unfit(fields[i*width], b.Text, charset, i, col.name)
 	}
 	switch col.Kind {
 	case dump.Text, dump.Binary:
 		e.arena = e.arena[:0]
 		for i := range n {
-			if v, ok := e.text(fields[i*width], b, col.Kind); ok {
+			if v, ok := e.text(fields[i*width], b.Text, charset, col.Kind); ok {
 				e.bytes[k] = v
 				k++
 			} else {
@@ -209,13 +211,13 @@ func float(f dump.Field, text []byte) (float64, bool) {
 }
 
 // text gives the cell as UTF-8 text or bytes; false when it is null or does not fit.
-func (e *encoder) text(f dump.Field, b *dump.Batch, kind dump.Kind) ([]byte, bool) {
+func (e *encoder) text(f dump.Field, text []byte, charset dump.Charset, kind dump.Kind) ([]byte, bool) {
 	form := f.Form()
 	if form == dump.Null || form == dump.Expr {
 		return nil, false
 	}
 	was := len(e.arena)
-	v, grown, ok := f.Value(b.Text, e.arena)
+	v, grown, ok := f.Value(text, e.arena)
 	e.arena = grown
 	if !ok {
 		return nil, false
@@ -223,7 +225,7 @@ func (e *encoder) text(f dump.Field, b *dump.Batch, kind dump.Kind) ([]byte, boo
 	if kind == dump.Binary {
 		return v, true
 	}
-	if out, ok := b.Table.Charset.Decode(v); ok {
+	if out, ok := charset.Decode(v); ok {
 		return out, true
 	}
 	e.arena = e.arena[:was]
@@ -273,16 +275,16 @@ func integer(f dump.Field, text []byte, c *dump.Column) (int64, bool) {
 }
 
 // unfit keeps the original text of a value that is not null and does not fit its column.
-func (e *encoder) unfit(f dump.Field, b *dump.Batch, row int, name string) {
+func (e *encoder) unfit(f dump.Field, text []byte, charset dump.Charset, row int, name string) {
 	if f.Form() == dump.Null {
 		return
 	}
-	raw, _, ok := f.Value(b.Text, nil)
+	raw, _, ok := f.Value(text, nil)
 	if !ok {
-		raw = f.In(b.Text)
+		raw = f.In(text)
 	}
 	var v any = map[string]string{"hex": hex.EncodeToString(raw)}
-	if text, ok := b.Table.Charset.Decode(raw); ok && utf8.Valid(text) {
+	if text, ok := charset.Decode(raw); ok && utf8.Valid(text) {
 		v = string(text)
 	}
 	if e.misfit == nil {

@@ -198,6 +198,22 @@ func (s *Server) DumpTables(tables ...string) []byte {
 	return s.dump(append([]string{Database}, tables...)...)
 }
 
+// DumpTab has mariadb-dump --tab write the database with these further options: for each table
+// a .sql file with its definition and a .txt file with its rows, which the server writes itself.
+// It gives their folder, which ends with the test.
+func (s *Server) DumpTab(args ...string) string {
+	s.t.Helper()
+	dir, err := os.MkdirTemp(filepath.Dir(s.Socket), "tab")
+	if err == nil {
+		err = os.Chmod(dir, 0o777) // the server may be another user
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.dump(append(append([]string{"--tab=" + dir}, args...), Database)...)
+	return dir
+}
+
 func (s *Server) dump(args ...string) []byte {
 	s.t.Helper()
 	c := exec.Command("mariadb-dump", append([]string{"--no-defaults", "--socket=" + s.Socket, "--user=root"}, args...)...)

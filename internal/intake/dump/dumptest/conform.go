@@ -64,7 +64,14 @@ func Conform(t *testing.T, c Case) {
 			t.Fatal(err)
 		}
 	}
-	s.file = files[0]
+	s.file, s.beside = files[0], map[string]string{}
+	for _, f := range files[1:] {
+		for _, ending := range c.Format.Beside {
+			if f.Name == dump.BesideName(s.file.Name, ending) {
+				s.beside[ending] = filepath.Join(s.dir, f.Name)
+			}
+		}
+	}
 	if !t.Run("rows", s.rows) {
 		return
 	}
@@ -82,9 +89,10 @@ func Conform(t *testing.T, c Case) {
 
 type suite struct {
 	Case
-	dir  string
-	file File
-	full Collector // what the undamaged source gives
+	dir    string
+	file   File
+	beside map[string]string // paths of the files that lie beside it and are read with it
+	full   Collector         // what the undamaged source gives
 }
 
 // read reads content as the source, and turns a panic into an error.
@@ -101,7 +109,7 @@ func (s *suite) read(ctx context.Context, f dump.Format, content []byte, sink du
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		return err
 	}
-	return f.File(ctx, dump.Sealed{Path: path, Name: s.file.Name, Temp: s.dir}, sink)
+	return f.File(ctx, dump.Sealed{Path: path, Beside: s.beside, Name: s.file.Name, Temp: s.dir}, sink)
 }
 
 type panicked struct{ what string }
@@ -124,7 +132,7 @@ func (s *suite) row(content []byte, r Row) (found dump.Found, err error) {
 			err = &panicked{fmt.Sprintf("%v\n%s", p, debug.Stack())}
 		}
 	}()
-	src := dump.Sealed{Path: filepath.Join(s.dir, s.file.Name), Name: s.file.Name, At: bytes.NewReader(content), Size: int64(len(content)), Temp: s.dir}
+	src := dump.Sealed{Path: filepath.Join(s.dir, s.file.Name), Beside: s.beside, Name: s.file.Name, At: bytes.NewReader(content), Size: int64(len(content)), Temp: s.dir}
 	return s.Format.Row(context.Background(), src, r.Table, r.Ordinal, r.Offset)
 }
 
@@ -519,7 +527,7 @@ func (s *suite) large(t *testing.T) {
 	rows := s.Large(t, path)
 	run := func(ctx context.Context, sink dump.Sink) error {
 		if format.File != nil {
-			return format.File(ctx, dump.Sealed{Path: path, Name: s.file.Name, Temp: filepath.Dir(path)}, sink)
+			return format.File(ctx, dump.Sealed{Path: path, Beside: s.beside, Name: s.file.Name, Temp: filepath.Dir(path)}, sink)
 		}
 		f, err := os.Open(path)
 		if err != nil {

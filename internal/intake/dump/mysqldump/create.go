@@ -12,8 +12,35 @@ import (
 	"github.com/unspoof/unspoof/internal/intake/dump/segment"
 )
 
+// Definition is a table as a CREATE TABLE statement declares it, with what is of use only where
+// the server wrote the rows itself, as for mysqldump --tab.
+type Definition struct {
+	*dump.Table
+	Charsets []string // the character set of each column's text, by MySQL's name; empty: none is declared
+	Bits     []int    // of how many bits each column is that is declared BIT; 0: it is none
+}
+
+// ParseDefinition reads a statement that a reading gave; nil when it defines no table.
+func ParseDefinition(statement []byte) *Definition {
+	text := unwrap(statement)
+	if !segment.HasPrefixFold(text, "CREATE TABLE") {
+		return nil
+	}
+	d, err := parseCreate(text)
+	if err != nil {
+		return nil // said where it was read
+	}
+	return d
+}
+
+var (
+	bitType        = regexp.MustCompile(`(?i)^\s*bit\b\s*(?:\(\s*(\d+)\s*\))?`)
+	columnCharset  = regexp.MustCompile(`(?i)\b(?:CHARACTER\s+SET|CHARSET)\s+(\w+)`)
+	defaultCharset = regexp.MustCompile(`(?i)\bDEFAULT\s+(?:CHARACTER\s+SET|CHARSET)\s*=\s*(\w+)`)
+)
+
 // parseCreate reads a CREATE TABLE statement's name and columns.
-func parseCreate(text []byte) (*dump.Table, error) {
+func parseCreate(text []byte) (*Definition, error) {
 	i := len("CREATE TABLE")
 	i = segment.SkipSpace(text, i)
 	if segment.HasPrefixFold(text[i:], "IF NOT EXISTS") {
@@ -30,7 +57,11 @@ func parseCreate(text []byte) (*dump.Table, error) {
 	if i >= len(text) || text[i] != '(' {
 		return nil, fmt.Errorf("table %q has no column list", name)
 	}
-	t := &dump.Table{Name: name}
+	t := &Definition{Table: &dump.Table{Name: name}}
+	byDefault := ""
+	if m := defaultCharset.FindSubmatch(quotedText.ReplaceAll(text, nil)); m != nil {
+		byDefault = string(m[1])
+	}
 	for _, item := range splitItems(text[i+1:]) {
 		col, next, ok := identifier(item, segment.SkipSpace(item, 0))
 		if !ok {
@@ -44,10 +75,20 @@ func parseCreate(text []byte) (*dump.Table, error) {
 		}
 		c := columnType(string(item[next:]))
 		c.Name = col
-		if inlineKey.Match(quotedText.ReplaceAll(item[next:], nil)) {
+		words := quotedText.ReplaceAll(item[next:], nil)
+		if inlineKey.Match(words) {
 			t.Key = []string{col}
 		}
-		t.Columns = append(t.Columns, c)
+		charset, bits := byDefault, 0
+		if m := columnCharset.FindSubmatch(words); m != nil {
+			charset = string(m[1])
+		}
+		if m := bitType.FindSubmatch(words); m != nil {
+			if bits, _ = strconv.Atoi(string(m[1])); bits == 0 { // without a number: one
+				bits = 1
+			}
+		}
+		t.Columns, t.Charsets, t.Bits = append(t.Columns, c), append(t.Charsets, charset), append(t.Bits, bits)
 	}
 	if len(t.Columns) == 0 {
 		return nil, fmt.Errorf("table %q has no columns", name)

@@ -141,7 +141,7 @@ func (p *reader) other(text []byte, offset int64) error {
 		return nil
 	case segment.HasPrefixFold(inner, "CREATE TABLE"):
 		if t, err := parseCreate(inner); err == nil {
-			p.define(t)
+			p.define(t.Table)
 		} else if derr := p.Sink.Damage(dump.Damage{Offset: offset, Length: int64(len(text)), Reason: "table definition: " + err.Error()}); derr != nil {
 			return derr
 		}

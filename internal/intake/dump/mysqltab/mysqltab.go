@@ -2,31 +2,40 @@
 // with its defaults): a row a line, cells parted by tabs, NULL written \N, and a backslash
 // before a tab, newline or backslash of the data.
 //
-// Such a file holds rows only. Their definition is the .sql file of the same name beside it,
-// which a reader of one sealed source does not see: it is added as a source of its own, and
-// its CREATE TABLE stands among that source's statements. So here the table is called as the
-// file is, without its ending, and its columns are c1, c2, ... in the definition's order, all
-// text: the names are given where the columns are mapped. Text is UTF-8; bytes that are not
-// (blobs, other character sets) are misfits and keep their value.
+// Such a file holds rows only. Their definition is the .sql file of the same name that the
+// same command writes beside it: columns, types and key are those of its CREATE TABLE, read by
+// package mysqldump, and the table is called as it says. Where no such file lies beside it, or
+// that is of no use (it defines no table or several, has rows itself, or the rows here have
+// another number of cells), the table is called as the file is, without its ending, and its
+// columns are c1, c2, ..., all text; a remark says why. The .sql is a source of its own too.
 //
-// How many cells a row has is what most lines of the first 64 KiB have. A line with another
-// number is one damaged row, with one exception: the server writes a BIT's bytes unescaped,
-// so where neither of two lines is a row and both together are, they are one, and the newline
-// is a cell's. (A BIT that holds a tab, or that stands first or last, is beyond telling.) A file without tabs is not told from prose, so tables of one
-// column are not recognised. A cut between two rows leaves no trace in such a file; a last
-// line without its newline is damage.
+// The server writes the file, in the session of the command: TIMESTAMP is in UTC unless
+// --skip-tz-utc was given, and text is in each column's own character set unless
+// --default-character-set was (see decode). Without a definition text is UTF-8. Bytes that are
+// not what they should be are misfits and keep their value.
+//
+// A line that has not as many cells as it should is one damaged row. The server writes a BIT's
+// bytes unescaped: with a definition they are counted, and two bytes of a BIT(9) to BIT(16) that
+// are \N are taken for a NULL. Without one, where neither of two lines is a row and both together
+// are, they are one, and the newline is a cell's; how many cells a row has is then what most
+// lines of the first 64 KiB have. A file without tabs is not told from prose, so tables of one
+// column are not recognised. A cut between two rows leaves no trace in such a file; a last line
+// without its newline is damage.
 //
 // An offset is that of a line. The text of a row read again is its line, behind which stand
 // decoded the cells whose escapes package dump does not know.
+//
+// Reading order: mysqltab.go (rows), definition.go (what lies beside them, cells that are not
+// told by tabs).
 package mysqltab
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -37,16 +46,26 @@ import (
 // asked late.
 func Format() dump.Format {
 	return dump.Format{
-		Name: "mysqltab", Version: "1", About: "rows of a table written by mysqldump --tab",
-		Match: match,
-		Stream: func(ctx context.Context, r io.Reader, name string, sink dump.Sink) error {
-			base := filepath.Base(name)
-			return Read(ctx, r, sink, Options{Table: strings.TrimSuffix(base, filepath.Ext(base))})
+		Name: "mysqltab", Version: "2", About: "rows of a table written by mysqldump --tab",
+		Match:  match,
+		Beside: []string{beside},
+		File: func(ctx context.Context, src dump.Sealed, sink dump.Sink) error {
+			return readFile(ctx, src, sink, Options{})
 		},
-		Row: func(_ context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
-			return findRow(src.At, offset)
+		Row: func(ctx context.Context, src dump.Sealed, _ string, _, offset int64) (dump.Found, error) {
+			l, _, err := layoutOf(ctx, src.At, tableName(src.Name), src.Beside[beside], true)
+			if err != nil {
+				return dump.Found{}, err
+			}
+			return findRow(src.At, &l, offset)
 		},
 	}
+}
+
+// tableName is what a table is called without a definition.
+func tableName(file string) string {
+	base := filepath.Base(file)
+	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
 // match wants a .txt most of whose first lines have the same number of cells, two or more.
@@ -68,11 +87,10 @@ func match(name string, head []byte) bool {
 	return want >= 2 && fit > 0 && fit*2 >= lines
 }
 
-// Options bound a reading and name the table.
+// Options bound a reading.
 type Options struct {
-	Table   string // name of the one table
-	Segment int    // bytes read at a time; 0: 16 MiB
-	MaxRow  int    // longest row; 0: 128 MiB
+	Segment int // bytes read at a time; 0: 16 MiB
+	MaxRow  int // longest row; 0: 128 MiB
 }
 
 const (
@@ -80,8 +98,27 @@ const (
 	look      = 64 << 10 // bytes from which the number of cells is told
 )
 
-// Read reads a file from r and hands its rows to sink.
-func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
+// readFile reads a sealed file and hands its rows to sink.
+func readFile(ctx context.Context, src dump.Sealed, sink dump.Sink, opt Options) error {
+	f, err := os.Open(src.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	l, remarks, err := layoutOf(ctx, f, tableName(src.Name), src.Beside[beside], false)
+	if err != nil {
+		return err
+	}
+	for _, remark := range remarks {
+		if err := sink.Damage(dump.Damage{Reason: remark}); err != nil {
+			return err
+		}
+	}
+	return read(ctx, f, sink, &l, opt)
+}
+
+// read reads rows that are laid out like that.
+func read(ctx context.Context, r io.Reader, sink dump.Sink, l *layout, opt Options) error {
 	if opt.Segment <= 0 {
 		opt.Segment = 16 << 20
 	}
@@ -89,15 +126,7 @@ func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
 		opt.MaxRow = 128 << 20
 	}
 	opt.MaxRow = min(opt.MaxRow, dump.MaxSegment-opt.Segment)
-	br := bufio.NewReaderSize(r, look)
-	head, err := br.Peek(look)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	p := &reader{sink: sink, table: &dump.Table{Name: opt.Table}, next: 1}
-	for i := range usual(head) {
-		p.table.Columns = append(p.table.Columns, dump.Column{Name: fmt.Sprintf("c%d", i+1), Kind: dump.Text, Declared: "unknown"})
-	}
+	p := &reader{sink: sink, layout: l, next: 1}
 	for eof := false; !eof; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -105,7 +134,7 @@ func Read(ctx context.Context, r io.Reader, sink dump.Sink, opt Options) error {
 		left := p.buf
 		p.buf = make([]byte, len(left), len(left)+max(opt.Segment, len(left)))
 		copy(p.buf, left)
-		n, err := io.ReadFull(br, p.buf[len(left):cap(p.buf)])
+		n, err := io.ReadFull(r, p.buf[len(left):cap(p.buf)])
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			eof = true
 		} else if err != nil {
@@ -141,8 +170,8 @@ func usual(head []byte) (cells int) {
 }
 
 type reader struct {
-	sink  dump.Sink
-	table *dump.Table
+	sink dump.Sink
+	*layout
 	next  int64 // ordinal of the next row
 	buf   []byte
 	base  int64 // source offset of buf[0]
@@ -157,7 +186,7 @@ func (p *reader) segment(eof bool, maxRow int) error {
 	for i < len(p.buf) {
 		var end int
 		var ok bool
-		p.tmp, end, ok = row(p.buf, i, len(p.table.Columns), eof, p.tmp[:0])
+		p.tmp, end, ok = p.row(p.buf, i, eof, p.tmp[:0])
 		if !ok && !eof && len(p.buf)-i <= maxRow {
 			break
 		}
@@ -168,8 +197,8 @@ func (p *reader) segment(eof bool, maxRow int) error {
 			if !eof {
 				reason = fmt.Sprintf("a row is longer than %d bytes", maxRow)
 			}
-		} else if len(p.tmp) != len(p.table.Columns) {
-			reason = fmt.Sprintf("the row has %d cells where %d belong", len(p.tmp), len(p.table.Columns))
+		} else if len(p.tmp) != p.n {
+			reason = fmt.Sprintf("the row has %d cells where %d belong", len(p.tmp), p.n)
 		}
 		if p.over { // the rest of a row whose beginning was reported
 			reason = fmt.Sprintf("the rest of a row longer than %d bytes", maxRow)
@@ -217,15 +246,15 @@ func (p *reader) flush() error {
 	return p.sink.Rows(b)
 }
 
-// row reads the row at b[i] that should have n cells: a line, or the lines that an unescaped
-// newline makes of it. ok is false when more of the source is needed to tell.
-func row(b []byte, i, n int, eof bool, cells []cell) (_ []cell, end int, ok bool) {
+// row reads the row at b[i] that should have n cells: a line, or, with join, the lines that an
+// unescaped newline makes of it. ok is false when more of the source is needed to tell.
+func row(b []byte, i, n int, join, eof bool, cells []cell) (_ []cell, end int, ok bool) {
 	first, ok := lineEnd(b, i)
 	if !ok {
 		return cells, 0, false
 	}
 	cells = split(b, i, first, cells)
-	if len(cells) == n || len(cells) < 2 {
+	if !join || len(cells) == n || len(cells) < 2 {
 		return cells, first, true
 	}
 	was := len(cells)
@@ -274,6 +303,7 @@ func odd(b []byte, from, i int) bool {
 type cell struct {
 	start, end int
 	escapes    bool
+	gbk        bool // it is text in GBK
 }
 
 // split appends the cells of the line b[s:e].
@@ -287,7 +317,7 @@ func split(b []byte, s, e int, cells []cell) []cell {
 		if s = end + 1; escapes && !last && odd(b, start, end) {
 			continue
 		}
-		cells = append(cells, cell{start, end, escapes && bytes.IndexByte(b[start:end], '\\') >= 0})
+		cells = append(cells, cell{start: start, end: end, escapes: escapes && bytes.IndexByte(b[start:end], '\\') >= 0})
 		if last {
 			return cells
 		}
@@ -305,7 +335,7 @@ func (c cell) field(b []byte) dump.Field {
 	if len(v) == 2 && v[1] == 'N' {
 		return dump.Field{}
 	}
-	return dump.NewField(c.start, len(unescape(v[:0], v)), dump.Quoted)
+	return dump.NewField(c.start, len(unescape(v[:0], v, c.gbk)), dump.Quoted)
 }
 
 // kept makes a cell's field without changing the line.
@@ -314,19 +344,24 @@ func (c cell) kept(text []byte) ([]byte, dump.Field) {
 	if !c.escapes || len(v) == 2 && v[1] == 'N' {
 		return text, c.field(text)
 	}
-	if !bytes.Contains(v, []byte("''")) && !bytes.Contains(v, []byte(`\%`)) && !bytes.Contains(v, []byte(`\_`)) {
+	if !c.gbk && !bytes.Contains(v, []byte("''")) && !bytes.Contains(v, []byte(`\%`)) && !bytes.Contains(v, []byte(`\_`)) {
 		return text, dump.NewField(c.start, len(v), dump.Escaped)
 	}
 	n := len(text)
-	text = unescape(text, v)
+	text = unescape(text, v, c.gbk)
 	return text, dump.NewField(n, len(text)-n, dump.Quoted)
 }
 
 // unescape appends v without its escapes to dst, which may lie in front of v in the same
 // array: LOAD DATA reads \0 \b \n \r \t \Z, and any other byte behind a backslash as itself.
-func unescape(dst, v []byte) []byte {
+func unescape(dst, v []byte, gbk bool) []byte {
 	for i := 0; i < len(v); i++ {
 		x := v[i]
+		if gbk && isGBK(v, i) {
+			dst = append(dst, x, v[i+1])
+			i++
+			continue
+		}
 		if x == '\\' && i+1 < len(v) {
 			i++
 			switch x = v[i]; x {
@@ -349,14 +384,8 @@ func unescape(dst, v []byte) []byte {
 	return dst
 }
 
-// findRow reads the row whose line begins at offset.
-func findRow(r io.ReaderAt, offset int64) (dump.Found, error) {
-	head := make([]byte, look)
-	n, err := r.ReadAt(head, 0)
-	if err != nil && err != io.EOF {
-		return dump.Found{}, err
-	}
-	want := usual(head[:n])
+// findRow reads the row that begins at offset.
+func findRow(r io.ReaderAt, l *layout, offset int64) (dump.Found, error) {
 	for size := 64 << 10; ; size *= 8 {
 		buf := make([]byte, size)
 		n, err := r.ReadAt(buf, offset)
@@ -366,7 +395,7 @@ func findRow(r io.ReaderAt, offset int64) (dump.Found, error) {
 		if n == 0 {
 			return dump.Found{}, errors.New("the offset is behind the end of the source")
 		}
-		if cells, end, ok := row(buf[:n], 0, want, err == io.EOF, nil); ok {
+		if cells, end, ok := l.row(buf[:n], 0, err == io.EOF, nil); ok {
 			found := dump.Found{Text: buf[:end:end]}
 			for _, c := range cells {
 				var f dump.Field
