@@ -149,7 +149,7 @@ func TestDamage(t *testing.T) {
 		"cut between rows":      {head0 + lines[:strings.Index(lines, "3\tc")], "1 2", 0, "ends inside the rows of a COPY"},
 		"cut behind":            {head0 + lines, "1 2 3", 0, "closing line"},
 		"end not marked":        {head0 + strings.Replace(lines, "\\.\n", "", 1) + "\n\n" + strings.Replace(lines, "t (", "u (", 1) + foot0, "1 2 3 1 2 3", 0, "not marked"},
-		"csv":                   {head0 + strings.Replace(lines, "stdin;", "stdin WITH (FORMAT csv);", 1) + foot0, "", 0, "does not know"},
+		"csv":                   {head0 + strings.Replace(lines, "stdin;", "stdin WITH (FORMAT csv);", 1) + foot0, "", 3, "does not know"},
 		"a quote lost":          {head0 + strings.Replace(each, "'r2'", "'r2", 1) + foot0, "1 3", 1, "behind a cell"},
 		"the last quote lost":   {head0 + strings.Replace(each, "'r3'", "'r3", 1) + foot0, "1 2", 1, "inside a row"},
 		"a cell too many":       {head0 + strings.Replace(each, "(2,", "(2, 2,", 1) + foot0, "1 3", 1, "5 cells"},

@@ -244,6 +244,11 @@ func (p *reader) separator() error {
 		p.Pos, p.st = i+1, atStatement
 	case segment.HasPrefixFold(p.Buf[i:], "ON CONFLICT"), segment.HasPrefixFold(p.Buf[i:], "RETURNING"):
 		end, err := statementEnd(p.Buf, i, p.std)
+		if err == errWithin {
+			p.st = atStatement // of no row
+			p.startDamage(i, err.Error())
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -22,8 +22,11 @@
 // The text of a row read again is its bytes in the source. Cells with escapes that package
 // dump does not know stand decoded behind them.
 //
+// Rows behind the head of a COPY or INSERT that cannot be read are damaged: they are counted, by
+// lines up to the mark \. or by parentheses, and belong to the table if its name can be read.
+//
 // Reading order: read.go (segments and state), statement.go, create.go (column types),
-// copy.go, insert.go (rows), cell.go (escapes), find.go (one row again), custom.go (archives).
+// copy.go, insert.go (rows), lost.go (rows without a head), cell.go (escapes), find.go (one row again), custom.go (archives).
 package pgdump
 
 import (
@@ -38,7 +41,7 @@ import (
 // any file with an INSERT.
 func Format() dump.Format {
 	return dump.Format{
-		Name: "pgdump", Version: "1", About: "SQL dump of a PostgreSQL database",
+		Name: "pgdump", Version: "2", About: "SQL dump of a PostgreSQL database",
 		Match: match,
 		Stream: func(ctx context.Context, r io.Reader, _ string, sink dump.Sink) error {
 			return Read(ctx, r, sink, Options{})

@@ -58,7 +58,8 @@ type reader struct {
 	head  []byte // of the last INSERT, up to its first row: the next is likely the same
 	tmp   []raw
 
-	bad damage // when inDamage
+	bad      damage // when inDamage
+	homeless int64  // damaged rows so far whose table is not known
 }
 
 // table is a table and the ordinal its next row gets.
@@ -71,11 +72,14 @@ type table struct {
 
 type damage struct {
 	start   int64
-	table   *table
+	table   *table // of the rows that are looked for; nil: for a statement
 	row     int64
 	copying bool  // among COPY data: the next line is a row again
 	looked  int64 // where to go on looking
 	reason  string
+
+	others int64 // rows that were passed over because they have another number of cells
+	lost   lost  // rows of which there is no head
 }
 
 // tooLong gives up on a row without end, but keeps looking for the next one.
@@ -206,8 +210,12 @@ func (p *reader) endDamage(i int) error {
 		d.Table, d.Row, d.Rows = t.Name, p.bad.row, 1
 		if from := p.bad.start - p.Base; p.lines && from >= 0 {
 			d.Rows += int64(bytes.Count(p.Buf[from:i], []byte(",\n\t(")))
+		} else {
+			d.Rows += p.bad.others
 		}
 		t.next += d.Rows
+	} else {
+		p.countLost(&d)
 	}
 	p.bad, p.st = damage{}, atStatement
 	return p.Sink.Damage(d)
@@ -216,8 +224,11 @@ func (p *reader) endDamage(i int) error {
 // resync looks for the next readable place: the beginning of a line that begins a statement,
 // or, among the rows of an INSERT, a row of the right number of cells behind a comma.
 func (p *reader) resync() error {
+	if p.bad.lost.kind == lostCopy {
+		return p.lostLines()
+	}
 	marks := "\n"
-	if p.bad.table != nil && !p.bad.copying {
+	if p.bad.table != nil && !p.bad.copying || p.bad.lost.kind == lostInsert {
 		marks = "\n("
 	}
 	more := func(i int) error { // from i on, with what stands before it
@@ -247,6 +258,14 @@ func (p *reader) resync() error {
 			}
 			continue
 		}
+		if p.bad.lost.kind == lostInsert {
+			next, err := p.lostRow(i)
+			if err != nil {
+				return more(i)
+			}
+			i = next
+			continue
+		}
 		if !segment.BehindComma(p.Buf, i) {
 			continue
 		}
@@ -255,10 +274,18 @@ func (p *reader) resync() error {
 		if err == segment.ErrMore && !p.EOF && len(p.Buf)-i < p.Opt.MaxRow {
 			return more(i)
 		}
-		if err == nil && len(cells) == p.cells && segment.BehindRow(p.Buf, next) {
+		if err == nil && next+32 > len(p.Buf) && !p.EOF {
+			return more(i)
+		}
+		if err != nil || !behindRow(p.Buf, next) {
+			continue
+		}
+		if len(cells) == p.cells {
 			err := p.endDamage(i)
 			p.Pos, p.st = i, atRow
 			return err
 		}
+		p.bad.others++
+		i = next - 1
 	}
 }

@@ -2,6 +2,7 @@ package pgdump
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -77,18 +78,24 @@ func (p *reader) statement() error {
 		w++
 	}
 	if !firstWords[strings.ToUpper(string(rest[:w]))] {
+		return p.strange(i)
+	}
+	if strings.EqualFold(string(rest[:w]), "COPY") {
+		return p.copyStatement(i)
+	}
+	end, err := statementEnd(b, i, p.std)
+	if err == nil && holdsRows(b[i:end]) {
+		err = errWithin
+	}
+	if err == errWithin {
 		if err := p.Flush(); err != nil {
 			return err
 		}
-		p.startDamage(i, fmt.Sprintf("%q is not the beginning of a statement", segment.Clip(rest)))
+		p.startDamage(i, err.Error())
 		return nil
 	}
-	end, err := statementEnd(b, i, p.std)
 	if err != nil {
 		return err
-	}
-	if segment.HasPrefixFold(rest, "COPY ") {
-		return p.copyStatement(i, end)
 	}
 	p.Pos = end
 	return p.other(b[i:end], p.Base+int64(i))
@@ -223,25 +230,36 @@ func copyHead(text []byte) (h head, why string) {
 	return h, ""
 }
 
-// copyStatement begins the rows of a COPY.
-func (p *reader) copyStatement(i, end int) error {
-	line := bytes.IndexByte(p.Buf[end:], '\n')
-	if line < 0 && !p.EOF {
+// longHead is more than the head of a COPY or INSERT has; a column has at most 63 bytes of name
+// and a table 1,600 columns.
+const longHead = 256 << 10
+
+// copyStatement begins the rows of the COPY at b[i].
+func (p *reader) copyStatement(i int) error {
+	end, err := statementEnd(p.Buf[:min(len(p.Buf), i+longHead)], i, p.std)
+	line := -1
+	if err == nil {
+		line = bytes.IndexByte(p.Buf[end:], '\n')
+	}
+	if line < 0 && !p.EOF && len(p.Buf)-i < longHead {
 		return segment.ErrMore
 	}
 	if err := p.Flush(); err != nil {
 		return err
 	}
+	if line < 0 {
+		return p.loseCopy(i, "the head of a COPY cannot be read")
+	}
 	h, why := copyHead(p.Buf[i:end])
+	if why != "" || len(bytes.TrimSpace(p.Buf[end:end+line])) > 0 {
+		return p.loseCopy(i, cmp.Or(why, "no rows follow a COPY"))
+	}
 	if h.schema == "" {
 		h.schema = p.schema
 	}
-	if why == "" && (line < 0 || len(bytes.TrimSpace(p.Buf[end:end+line])) > 0) {
-		why = "no rows follow a COPY"
-	}
 	next := end + line + 1
 	first := 0
-	if why == "" && !h.listed {
+	if !h.listed {
 		e, _, err := copyLine(p.Buf, next)
 		if err == segment.ErrMore && !p.EOF {
 			return segment.ErrMore
@@ -250,14 +268,8 @@ func (p *reader) copyStatement(i, end int) error {
 			first = len(splitCopy(p.Buf, next, e, nil))
 		}
 	}
-	if why == "" {
-		if err := p.useTable(h, first); err != nil {
-			why = err.Error()
-		}
-	}
-	if why != "" {
-		p.startDamage(i, why)
-		return nil
+	if err := p.useTable(h, first); err != nil {
+		return p.loseCopy(i, err.Error())
 	}
 	p.Pos, p.st, p.lines = next, atCopy, false
 	return nil
@@ -326,6 +338,7 @@ func (p *reader) insert() error {
 			return err
 		}
 		p.startDamage(p.Pos, why)
+		p.bad.lost = lost{kind: lostInsert, insert: true, of: p.tables[p.key(h.schema, h.name)]}
 		return nil
 	}
 	p.head = append(p.head[:0], p.Buf[p.Pos:row]...)
@@ -371,8 +384,13 @@ func qualified(b []byte, i int) (parts []string, next int, ok bool) {
 	}
 }
 
+func isRule(b []byte) bool {
+	return segment.HasPrefixFold(b, "CREATE RULE") || segment.HasPrefixFold(b, "CREATE OR REPLACE RULE")
+}
+
 // statementEnd finds the end of the statement at b[i], behind its semicolon, minding strings,
-// names, comments, dollar-quoted bodies, BEGIN ATOMIC bodies and a rule's parentheses.
+// names, comments, dollar-quoted bodies, BEGIN ATOMIC bodies and a rule's parentheses. It gives
+// errWithin where a COPY or INSERT begins before that.
 func statementEnd(b []byte, i int, std bool) (end int, err error) {
 	start := i
 	begins, depth := 0, 0
@@ -425,7 +443,7 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 			}
 			i = j + 1 + k + len(tag)
 		case c == '(' || c == ')':
-			if segment.HasPrefixFold(b[start:], "CREATE RULE") || segment.HasPrefixFold(b[start:], "CREATE OR REPLACE RULE") {
+			if isRule(b[start:]) {
 				if c == '(' {
 					depth++
 				} else if depth > 0 {
@@ -434,6 +452,9 @@ func statementEnd(b []byte, i int, std bool) (end int, err error) {
 			}
 			i++
 		case isLetter(c):
+			if i > start && b[i-1] == '\n' && begins == 0 && depth == 0 && beginsRows(b[i:]) && !isRule(b[start:]) {
+				return 0, errWithin
+			}
 			j := i
 			for j < len(b) && (isLetter(b[j]) || b[j] == '_' || b[j] >= '0' && b[j] <= '9') {
 				j++
