@@ -209,4 +209,23 @@ func TestPairs(t *testing.T) {
 			t.Errorf("what was read without the definition is still served: %+v", m)
 		}
 	})
+	// Killed when the record says what lies beside the source, and its rows are not read with that yet.
+	t.Run("later, killed", func(t *testing.T) {
+		in := newIntake(t)
+		_, by := added(t, in, AddOptions{}, write(t, map[string][]byte{"cdr.txt": []byte(rows)}))
+		src := by["cdr.txt"].Source
+		_, by = added(t, in, AddOptions{}, write(t, map[string][]byte{"other.sql": []byte(create)}))
+		src.Siblings = map[string]casefile.SourceID{".sql": by["other.sql"].Source.ID}
+		s := &set{in: in, sources: map[casefile.SourceID]store.Source{}, bySize: map[int64][]casefile.SourceID{}, byMember: map[[2]string]casefile.SourceID{}}
+		if err := s.makeKnown(t.Context(), src); err != nil {
+			t.Fatal(err)
+		}
+		for known := range 2 {
+			account, by := added(t, in, AddOptions{}, write(t, pair))
+			typed(t, in, by, "", 0)
+			if account.Known != 1+known {
+				t.Errorf("%+v", account)
+			}
+		}
+	})
 }

@@ -126,10 +126,14 @@ func (s *set) take(ctx context.Context, sealing *evidence.Sealing, what nature, 
 				return src, err
 			}
 		}
-		if err := s.record(ctx, "read", src.ID, map[string]any{
+		details := map[string]any{
 			"rows_in": a.Totals.In(), "rows_stored": a.Totals.Stored, "rows_damaged": a.Totals.Damaged, "tables": a.Totals.Tables,
 			"damages": a.Totals.Damages, "reader": tag(what.reader),
-		}); err != nil {
+		}
+		if len(src.Siblings) > 0 {
+			details["beside"] = siblingsText(src)
+		}
+		if err := s.record(ctx, "read", src.ID, details); err != nil {
 			return src, err
 		}
 		damages := w.Damages()
@@ -238,11 +242,16 @@ func tag(f *dump.Format) string { return f.Name + " " + f.Version }
 
 // readerVersion is what a source's rows depend on beside its content.
 func readerVersion(f *dump.Format, src store.Source) string {
-	v := f.Version
+	return strings.TrimSpace(f.Version + " " + siblingsText(src))
+}
+
+// siblingsText lists what lay beside a source and is read with it.
+func siblingsText(src store.Source) string {
+	var list []string
 	for _, ending := range slices.Sorted(maps.Keys(src.Siblings)) {
-		v += " " + ending + "=" + string(src.Siblings[ending])
+		list = append(list, ending+"="+string(src.Siblings[ending]))
 	}
-	return v
+	return strings.Join(list, " ")
 }
 
 // safely turns a reader's panic on hostile bytes into an error.
@@ -301,7 +310,8 @@ func (s *set) known(ctx context.Context, src store.Source, at place) (store.Sour
 		}
 	default:
 		act, ok := s.said("read", src.ID)
-		if !ok || len(at.beside) > 0 && len(src.Siblings) == 0 { // not read yet, or without what lies beside it
+		with, _ := act.Details["beside"].(string)
+		if !ok || with != siblingsText(src) || len(at.beside) > 0 && len(src.Siblings) == 0 { // not read yet, or without what lies beside it
 			f, err := formatOf(src)
 			if err != nil {
 				return src, err
