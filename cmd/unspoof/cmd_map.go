@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -303,7 +304,7 @@ func proposeMapping(ctx context.Context, w *workspace, out, errOut io.Writer, pr
 		return err
 	}
 	start := time.Now()
-	p, err := profile.Source(ctx, e, x.source.ID, x.tables, profile.Options{Zone: w.Config.TimeZone})
+	p, err := profile.Source(ctx, e, x.source.ID, x.tables, profile.Options{Zone: w.Config.TimeZone, Beside: slices.Sorted(maps.Values(x.source.Siblings))})
 	if err != nil {
 		return err
 	}

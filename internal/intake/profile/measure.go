@@ -91,34 +91,42 @@ var (
 	columnLine  = regexp.MustCompile("(?m)^\\s*[`\"]?([^`\"\\s,()]+)[`\"]?\\s+([A-Za-z]+(?: (?:varying|with time zone|without time zone|precision))*)((?:\\s*\\([^)]*\\))?(?:\\s+with(?:out)? time zone)?)")
 )
 
-// declared reads the types that a dump's table definitions give: table.column, lower case, to
-// the type's first word or words.
-func (m *measurer) declared(ctx context.Context, id casefile.SourceID) (map[string]string, error) {
+// declared reads the types that the table definitions in sources give: table.column, lower
+// case, to the type's first word or words.
+func (m *measurer) declared(ctx context.Context, ids []casefile.SourceID) (map[string]string, error) {
 	types := map[string]string{}
-	view := store.StatementTableName(id)
-	n, err := m.numbers(ctx, "SELECT count(*) FROM duckdb_views() WHERE view_name = "+duckdb.Literal(view))
-	if err != nil || n[0] == 0 {
-		return types, err
-	}
-	err = m.query(ctx, "SELECT decode(text) FROM "+duckdb.Ident(view)+" WHERE regexp_matches(CAST(text AS VARCHAR), '(?i)CREATE\\s+TABLE') AND TRY(decode(text)) IS NOT NULL", func(c []sql.NullString) error {
-		name := createTable.FindStringSubmatch(c[0].String)
-		if name == nil {
-			return nil
+	for _, id := range ids {
+		view := store.StatementTableName(id)
+		n, err := m.numbers(ctx, "SELECT count(*) FROM duckdb_views() WHERE view_name = "+duckdb.Literal(view))
+		if err != nil {
+			return nil, err
 		}
-		body := c[0].String[len(name[0]):]
-		for _, col := range columnLine.FindAllStringSubmatch(body, -1) {
-			key := strings.ToLower(name[1] + "." + col[1])
-			if types[key] == "" {
-				t := col[2]
-				if tail := strings.ToLower(col[3]); strings.Contains(tail, "time zone") {
-					t += tail[strings.Index(tail, " with"):]
-				}
-				types[key] = strings.ToLower(t)
+		if n[0] == 0 {
+			continue
+		}
+		err = m.query(ctx, "SELECT decode(text) FROM "+duckdb.Ident(view)+" WHERE regexp_matches(CAST(text AS VARCHAR), '(?i)CREATE\\s+TABLE') AND TRY(decode(text)) IS NOT NULL", func(c []sql.NullString) error {
+			name := createTable.FindStringSubmatch(c[0].String)
+			if name == nil {
+				return nil
 			}
+			body := c[0].String[len(name[0]):]
+			for _, col := range columnLine.FindAllStringSubmatch(body, -1) {
+				key := strings.ToLower(name[1] + "." + col[1])
+				if types[key] == "" {
+					t := col[2]
+					if tail := strings.ToLower(col[3]); strings.Contains(tail, "time zone") {
+						t += tail[strings.Index(tail, " with"):]
+					}
+					types[key] = strings.ToLower(t)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return types, err
+	}
+	return types, nil
 }
 
 // drop removes the samples.

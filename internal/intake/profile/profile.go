@@ -101,9 +101,10 @@ type Within struct {
 
 // Options of a profile.
 type Options struct {
-	Sample int64  // rows of a table to look at; 0: 50,000
-	Values int    // distinct values of a column to look at; 0: 1,000
-	Zone   string // zone of wall clocks to test; empty: no clock test
+	Sample int64               // rows of a table to look at; 0: 50,000
+	Values int                 // distinct values of a column to look at; 0: 1,000
+	Zone   string              // zone of wall clocks to test; empty: no clock test
+	Beside []casefile.SourceID // sources that lay beside it and may define its tables
 }
 
 // Source profiles every table of one source. tables are its published source tables by the
@@ -124,7 +125,7 @@ func Source(ctx context.Context, e *duckdb.Engine, id casefile.SourceID, tables 
 	if m.countries, err = m.countryNames(ctx); err != nil {
 		return nil, err
 	}
-	declared, err := m.declared(ctx, id)
+	declared, err := m.declared(ctx, append([]casefile.SourceID{id}, opt.Beside...))
 	if err != nil {
 		return nil, err
 	}
