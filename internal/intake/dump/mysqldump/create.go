@@ -84,8 +84,9 @@ func parseCreate(text []byte) (*Definition, error) {
 			charset = string(m[1])
 		}
 		if m := bitType.FindSubmatch(words); m != nil {
-			if bits, _ = strconv.Atoi(string(m[1])); bits == 0 { // without a number: one
-				bits = 1
+			bits = 1
+			if n, err := strconv.Atoi(string(m[1])); err == nil && n > 0 && n <= 64 { // no server takes more
+				bits = n
 			}
 		}
 		t.Columns, t.Charsets, t.Bits = append(t.Columns, c), append(t.Charsets, charset), append(t.Bits, bits)

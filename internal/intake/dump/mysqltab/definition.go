@@ -136,9 +136,14 @@ func layoutOf(ctx context.Context, src io.ReaderAt, name, sql string, again bool
 		if err != nil {
 			return l, nil, err
 		}
-		eof := n < look
-		if others := d.inOthers(); why == "" && !d.fits(head, eof) && !others.fits(head, eof) {
-			why = fmt.Sprintf("its table %q has %d columns and the rows here have not", d.table.Name, d.n)
+		if why == "" {
+			fits, err := d.fits(src, head)
+			if err != nil {
+				return l, nil, err
+			}
+			if !fits {
+				why = fmt.Sprintf("its table %q has %d columns and the rows here have not", d.table.Name, d.n)
+			}
 		}
 		if why == "" {
 			if !sameName(name, d.table.Name) {
@@ -163,8 +168,29 @@ func sameName(file, table string) bool {
 }
 
 // fits reports whether at least half of the first rows have as many cells as the definition.
-func (l layout) fits(head []byte, eof bool) bool {
-	good, bad := 0, 0
+// head is the beginning of the source; more is read where it holds no whole row.
+func (l layout) fits(src io.ReaderAt, head []byte) (bool, error) {
+	eof, others := len(head) < look, l.inOthers()
+	for {
+		good, bad := l.count(head, eof)
+		good2, bad2 := others.count(head, eof)
+		if none := good+bad+good2+bad2 == 0; !none || eof || len(head) > longRow {
+			return none || good > 0 && good >= bad || good2 > 0 && good2 >= bad2, nil
+		}
+		head = make([]byte, 8*len(head))
+		n, err := src.ReadAt(head, 0)
+		if err != nil && err != io.EOF {
+			return false, err
+		}
+		head, eof = head[:n], err == io.EOF
+	}
+}
+
+// longRow is how far a source is read for its first row.
+const longRow = 16 << 20
+
+// count counts the whole rows that have as many cells as the definition, and those that have not.
+func (l layout) count(head []byte, eof bool) (good, bad int) {
 	var cells []cell
 	for i := 0; i < len(head); {
 		var end int
@@ -179,7 +205,7 @@ func (l layout) fits(head []byte, eof bool) bool {
 		}
 		i = end + 1
 	}
-	return good >= bad
+	return good, bad
 }
 
 // decode tells in which character sets the text is, notes it at the columns, and gives the

@@ -125,6 +125,7 @@ func TestUseless(t *testing.T) {
 		"quote":       {strings.Replace(create, "`who`", "`who", 1), "it defines 0 tables"},
 		"twice":       {create + "CREATE TABLE `t` (`id` int, `who` text, `when` datetime);\n", `its table "t" has 3 columns`},
 		"large":       {create + strings.Repeat("-- x\n", maxDefinition/5+1), "it has more than 16777216 bytes"},
+		"long BIT":    {strings.Replace(create, "`id` int", "`id` bit(800000000)", 1), ""},
 		"other name":  {strings.Replace(create, "`t`", "`u`", 1), `of table "u"`},
 		"other words": {"CREATE TABLE `t` (`id` int, `who` text CHARACTER SET koi8r);\n", `character set "koi8r"`},
 	} {
@@ -143,6 +144,17 @@ func TestUseless(t *testing.T) {
 				t.Errorf("column %+v", column)
 			}
 		})
+	}
+}
+
+// That the definition is another table's is told where the first row is long, too.
+func TestLongRow(t *testing.T) {
+	rows := "1\t" + strings.Repeat("x", 1<<20) + "\n2\tb\n"
+	for _, c := range []struct{ columns, want string }{{"`id` int, `s` longtext", "s"}, {"`id` int, `s` longtext, `b` bit(8)", "c2"}} {
+		got := readPair(t, "t.txt", rows, "CREATE TABLE `t` ("+c.columns+");\n")
+		if len(got.Found) != 2 || got.In() != 2 || got.Tables[0].Columns[1].Name != c.want {
+			t.Errorf("%s: %d rows of %d, %+v", c.columns, len(got.Found), got.In(), got.Tables[0].Columns)
+		}
 	}
 }
 
