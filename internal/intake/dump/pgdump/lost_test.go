@@ -111,3 +111,15 @@ func TestLost(t *testing.T) {
 		})
 	}
 }
+
+// A row without a head that is longer than may be is one row, and is not kept in memory.
+func TestLostLongRow(t *testing.T) {
+	text := "COPY t (a, b) FROM stdi\xee;\n1\ta\n2\t" + strings.Repeat("x", 5000) + "\n3\tc\n\\.\nCOPY u (a) FROM stdin;\n9\n\\.\n" + foot0
+	var c dumptest.Collector
+	if err := Read(t.Context(), strings.NewReader(text), &c, Options{Segment: 64, MaxRow: 500}); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Found) != 1 || c.In() != 4 || len(c.Damages) != 1 {
+		t.Errorf("%s", &c)
+	}
+}
