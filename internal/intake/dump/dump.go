@@ -158,7 +158,7 @@ type Format struct {
 
 	// Stream reads the content in one pass, while it is being sealed.
 	Stream func(ctx context.Context, r io.Reader, name string, sink Sink) error
-	// File reads a file that needs random access: the sealed copy, which it never changes.
+	// File reads a file that needs random access, or what lies beside it: the sealed copy, which it never changes.
 	// Rows of such a format may have no byte address; their offset is then what the format's
 	// package comment says.
 	File func(ctx context.Context, src Sealed, sink Sink) error
