@@ -209,6 +209,17 @@ func TestPairs(t *testing.T) {
 			t.Errorf("what was read without the definition is still served: %+v", m)
 		}
 	})
+	t.Run("snapshot", func(t *testing.T) {
+		in := newIntake(t)
+		_, by := added(t, in, AddOptions{}, filepath.Join(write(t, pair), "cdr.txt"))
+		first := by["cdr.txt"].Source.ID
+		second := map[string][]byte{"cdr.txt": []byte("3" + rows), "cdr.sql": []byte("-- later\n" + create)}
+		_, by = added(t, in, AddOptions{SnapshotOf: first}, filepath.Join(write(t, second), "cdr.txt"))
+		typedRows, definition := by["cdr.txt"], by["cdr.sql"]
+		if typedRows.Source.SnapshotOf != first || typedRows.Totals.Stored != 2 || definition.Outcome != Read || definition.Source.SnapshotOf != "" {
+			t.Errorf("rows %+v\ndefinition %+v", typedRows, definition)
+		}
+	})
 	// Killed when the record says what lies beside the source, and its rows are not read with that yet.
 	t.Run("later, killed", func(t *testing.T) {
 		in := newIntake(t)

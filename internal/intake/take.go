@@ -352,8 +352,10 @@ func (s *set) siblings(ctx context.Context, f found, endings []string) (map[stri
 		if _, done := s.done[sibling.path]; !done && !f.inside {
 			s.meter.more(sibling.size)
 		}
+		stated := s.opt
+		s.opt.SnapshotOf, s.opt.Taken = "", time.Time{} // of the file itself, not of what lies beside it
 		e, err := s.file(ctx, sibling)
-		if err != nil {
+		if s.opt = stated; err != nil {
 			return nil, err
 		}
 		if e.SHA256 != "" {
