@@ -11,11 +11,11 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
 	"github.com/unspoof/unspoof/internal/intake/ahead"
+	"github.com/unspoof/unspoof/internal/intake/container/inflate"
 )
 
 // maxWindow is the largest memory that a stream may ask its decompressor for: zstd --long=29.
@@ -208,7 +208,7 @@ func streamMember(name string, kind Kind) string {
 func decompressor(kind Kind, in *bufio.Reader) (io.Reader, error) {
 	switch kind {
 	case Gzip:
-		return gzip.NewReader(in)
+		return inflate.NewGzip(in)
 	case Bzip2:
 		return bzip2.NewReader(in), nil
 	case XZ:
@@ -217,7 +217,7 @@ func decompressor(kind Kind, in *bufio.Reader) (io.Reader, error) {
 		}
 		return xz.NewReader(in)
 	case Zstd:
-		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxWindow(maxWindow))
+		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}
