@@ -49,7 +49,7 @@ type Intake struct {
 	Case *store.Case
 	Hand ledger.Hand
 	// Progress is told ten times a second how far the whole set is, in bytes, and which file
-	// is being read. The total grows when a container is found. It may be nil.
+	// is being read. The total can grow when a container is found. It may be nil.
 	Progress func(what string, done, total int64)
 }
 
@@ -461,7 +461,7 @@ func (s *set) folder(ctx context.Context, arg string, list *listing) error {
 }
 
 // meter is how far a set is, in bytes: of the files, and of every container once more while
-// it is unpacked.
+// it is unpacked, unless that is while it is sealed.
 type meter struct {
 	mu     sync.Mutex
 	what   string

@@ -15,11 +15,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/intake/container"
+	"github.com/unspoof/unspoof/internal/intake/evidence"
 	"github.com/unspoof/unspoof/internal/ledger"
 	"github.com/unspoof/unspoof/internal/store"
 )
@@ -370,6 +372,59 @@ func TestSealedNotRead(t *testing.T) {
 	_, by := added(t, in, AddOptions{}, filepath.Join(dir, "z.zip"))
 	if a := by["z.zip!d.sql"]; a.Outcome != Read || a.Totals.Stored != 50 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// A stream is made known before its member, though they are read in one pass; when it changes
+// meanwhile, neither is.
+func TestStreamBeforeMember(t *testing.T) {
+	dir := write(t, map[string][]byte{"a.sql.gz": gz(dumpOf("a", 1000))})
+	path := filepath.Join(dir, "a.sql.gz")
+	in := newIntake(t)
+	_, by := added(t, in, AddOptions{}, path)
+	stream, member := by["a.sql.gz"].Source, by["a.sql.gz!a.sql"].Source
+	if member.Parent != stream.ID || stream.ID == "" {
+		t.Errorf("the member's container is %q, want %q", member.Parent, stream.ID)
+	}
+	var acts []string
+	for e, err := range in.Hand.Reader.Entries(t.Context(), 0, -1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		act, err := e.Act()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id, ok := strings.CutPrefix(act.Object, "source:"); ok {
+			acts = append(acts, act.Action+" "+strings.NewReplacer(string(stream.ID), "stream", string(member.ID), "member").Replace(id))
+		}
+	}
+	if len(acts) != 5 || fmt.Sprint(acts[:3]) != "[seal stream seal member read member]" || acts[4] != "unpack stream" {
+		t.Errorf("acts in the order %q", acts)
+	}
+
+	in = newIntake(t)
+	s := &set{in: in, counted: map[casefile.SourceID]bool{}, unpacking: map[casefile.SourceID]bool{}}
+	s.opt.Limits = s.opt.Limits.WithDefaults()
+	if err := s.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sealing, err := evidence.Open(t.Context(), in.Case, path, false)
+	if err == nil {
+		defer sealing.Close()
+		err = os.Chtimes(path, time.Time{}, time.Unix(1e9, 0))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := place{label: "a.sql.gz", depth: 1, factor: 1, packed: stream.Size}
+	_, err = s.take(t.Context(), sealing, nature{container: container.Gzip}, store.Source{Name: "a.sql.gz"}, at, func() {})
+	var original *evidence.OriginalError
+	if !errors.As(err, &original) {
+		t.Errorf("it changed: %v", err)
+	}
+	if sources, err := in.Case.Sources(); err != nil || len(sources) > 0 {
+		t.Errorf("%d sources are known, %v", len(sources), err)
 	}
 }
 

@@ -27,18 +27,19 @@ const incomplete = "incomplete: "
 // place is where in a set a content lies.
 type place struct {
 	label  string
-	inside bool                         // in a folder or container
-	depth  int                          // of the container it would be; 1: the outermost
-	factor float64                      // how many times the container around it was expanded
-	packed int64                        // bytes it takes in the container around it
-	budget *container.Budget            // nil in no container
-	fault  func() error                 // once it was read: why that is not all of it; may be nil
-	said   func() []string              // once it was read: remarks of the program that wrote it; may be nil
-	again  bool                         // it is sealed already
-	parent casefile.SourceID            // the container around it
-	member string                       // its path in that container
-	beside map[string]casefile.SourceID // what lies beside it and is read with it, by ending
-	hold   bool                         // seal it and do not read it yet: what lies beside it is not known
+	inside bool                              // in a folder or container
+	depth  int                               // of the container it would be; 1: the outermost
+	factor float64                           // how many times the container around it was expanded
+	packed int64                             // bytes it takes in the container around it
+	budget *container.Budget                 // nil in no container
+	fault  func() error                      // once it was read: why that is not all of it; may be nil
+	said   func() []string                   // once it was read: remarks of the program that wrote it; may be nil
+	again  bool                              // it is sealed already
+	parent casefile.SourceID                 // the container around it
+	outer  func() (casefile.SourceID, error) // makes that one known, once this was read to its end; nil: it is
+	member string                            // its path in that container
+	beside map[string]casefile.SourceID      // what lies beside it and is read with it, by ending
+	hold   bool                              // seal it and do not read it yet: what lies beside it is not known
 }
 
 // grown is how many times a content of that size was expanded from the outermost container.
@@ -84,6 +85,9 @@ func (s *set) regular(ctx context.Context, f found) (store.Source, error) {
 // take reads what a sealing gives, seals it and makes it known; then it unpacks it if it is a
 // container. src has the name. release, which may be nil, is called before the unpacking.
 func (s *set) take(ctx context.Context, sealing *evidence.Sealing, what nature, src store.Source, at place, release func()) (store.Source, error) {
+	if what.container.Single() && at.depth == 1 && at.parent == "" && !at.again { // a file of the set
+		return s.through(ctx, sealing, what, src, at, release)
+	}
 	start := time.Now()
 	w, err := s.read(ctx, sealing, &what, &src, at)
 	if w != nil {
@@ -179,6 +183,11 @@ func (s *set) read(ctx context.Context, sealing *evidence.Sealing, what *nature,
 	}
 	if src.ID, src.Size, err = sealing.Finish(); err != nil {
 		return w, err
+	}
+	if at.outer != nil {
+		if at.parent, err = at.outer(); err != nil {
+			return w, err
+		}
 	}
 	src.Siblings = at.beside
 	if reader != nil && reader.File != nil && !at.hold {

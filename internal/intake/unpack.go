@@ -42,19 +42,63 @@ func (s *set) unpack(ctx context.Context, src store.Source, kind container.Kind,
 		return s.relist(ctx, src, casefile.SourceID(listed), at)
 	}
 
+	f, err := os.Open(s.in.Case.SourcePath(src.ID))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := container.Open(kind, src.Name, f, src.Size, at.budget, at.grown(src.Size))
+	defer r.Close()
+	s.meter.more(src.Size)
+	defer s.meter.follow(at.label, src.Size, r.Done)()
+	return s.contents(ctx, &src, kind, r, at)
+}
+
+// through seals a file that is a stream of one member and reads the member in the same pass.
+// The member waits with becoming known until the stream is: see [place.outer].
+func (s *set) through(ctx context.Context, sealing *evidence.Sealing, what nature, src store.Source, at place, release func()) (store.Source, error) {
+	at.budget = &container.Budget{Limits: s.opt.Limits}
+	done := false
+	at.outer = func() (casefile.SourceID, error) {
+		if done {
+			return src.ID, nil
+		}
+		if _, err := s.read(ctx, sealing, &what, &src, place{label: at.label}); err != nil {
+			return "", err
+		}
+		if err := s.makeKnown(ctx, src); err != nil {
+			return "", err
+		}
+		done = true
+		release()
+		s.say(Added{Source: src, Path: at.label, Outcome: Unpacked})
+		s.unpacking[src.ID] = true
+		return src.ID, nil
+	}
+	defer func() { delete(s.unpacking, src.ID) }()
+	r := container.OpenStream(what.container, src.Name, sealing, at.packed, at.budget, 1)
+	defer r.Close()
+	err := s.contents(ctx, &src, what.container, r, at)
+	return src, err
+}
+
+// contents takes in what r finds in a container, and says what became of it.
+func (s *set) contents(ctx context.Context, src *store.Source, kind container.Kind, r *container.Reader, at place) error {
+	limits := s.opt.Limits
 	before, limitedBefore := s.account, s.limited
-	list := &listing{of: src.ID, kind: kind}
+	list := &listing{kind: kind}
 	var err error
 	if at.depth > limits.Depth {
 		e := &entry{}
 		err = s.refuse(at, e, fmt.Sprintf("lies in more than %d containers: not unpacked", limits.Depth), true)
 		list.entries = append(list.entries, *e)
 	} else {
-		err = s.members(ctx, src, kind, at, list)
+		err = s.members(ctx, src, r, at, list)
 	}
 	if err != nil {
 		return err
 	}
+	list.of = src.ID
 	list.count(s.account.since(before))
 	id, _, err := s.sealListing(ctx, list, store.Source{Name: src.Name + ".listing", Parent: src.ID})
 	if err != nil {
@@ -74,17 +118,7 @@ func limitsText(l container.Limits) string {
 }
 
 // members takes in the members of a container, one after the other.
-func (s *set) members(ctx context.Context, src store.Source, kind container.Kind, at place, list *listing) error {
-	f, err := os.Open(s.in.Case.SourcePath(src.ID))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	factor := at.grown(src.Size)
-	r := container.Open(kind, src.Name, f, src.Size, at.budget, factor)
-	defer r.Close()
-	s.meter.more(src.Size)
-	defer s.meter.follow(at.label, src.Size, r.Done)()
+func (s *set) members(ctx context.Context, src *store.Source, r *container.Reader, at place, list *listing) error {
 	held := map[string]place{}
 	for {
 		m, err := r.Next(ctx)
@@ -94,8 +128,12 @@ func (s *set) members(ctx context.Context, src store.Source, kind container.Kind
 		if err != nil {
 			return err
 		}
-		e, err := s.member(ctx, r, m, place{label: at.label + "!" + m.Name, inside: true, depth: at.depth + 1, factor: factor,
-			packed: m.Packed, budget: at.budget, parent: src.ID, member: m.Name}, held)
+		inner := place{label: at.label + "!" + m.Name, inside: true, depth: at.depth + 1, factor: at.grown(src.Size),
+			packed: m.Packed, budget: at.budget, parent: src.ID, member: m.Name}
+		if src.ID == "" {
+			inner.outer = at.outer
+		}
+		e, err := s.member(ctx, r, m, inner, held)
 		if err != nil {
 			return err
 		}
@@ -179,6 +217,11 @@ func (s *set) member(ctx context.Context, r *container.Reader, m container.Membe
 
 // refuse counts and tells a refusal.
 func (s *set) refuse(at place, e *entry, why string, limit bool) error {
+	if at.outer != nil {
+		if _, err := at.outer(); err != nil {
+			return err
+		}
+	}
 	e.Refused = why
 	if limit {
 		s.limited++

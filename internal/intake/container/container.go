@@ -1,7 +1,7 @@
 // Package container opens files that hold files: gzip, bzip2, xz and zstd streams (one member
-// each), zip, 7z and tar. It reads them from a sealed copy, one member after the other, and hands
-// out each member's content as a stream that is decompressed ahead of whoever reads it. It
-// writes nothing and creates no path, so a hostile name can do no harm here; names that would
+// each), zip, 7z and tar. It reads them from a sealed copy, or a stream in the pass that seals it,
+// one member after the other, and hands out each member's content as a stream that is
+// decompressed ahead of whoever reads it. It writes nothing and creates no path, so a hostile name can do no harm here; names that would
 // do harm elsewhere (absolute, "..", backslash, NUL, the same name twice) are refused all the
 // same, and so are links, devices and encrypted members. Every refusal is handed out as a
 // [Member] with its reason: nothing is passed over in silence.
@@ -75,6 +75,9 @@ func Detect(name string, head []byte) Kind {
 	}
 	return ""
 }
+
+// Single reports whether a container of the kind is a stream of one member.
+func (k Kind) Single() bool { return k == Gzip || k == Bzip2 || k == XZ || k == Zstd }
 
 // Limits bound what a container may expand to. Zero fields are their defaults.
 type Limits struct {
@@ -151,7 +154,17 @@ type Reader struct {
 // Open begins to go through a container. factor is how many times larger the container is
 // than what it was unpacked from: 1 for an outermost one.
 func Open(kind Kind, name string, f io.ReaderAt, size int64, budget *Budget, factor float64) *Reader {
-	r := &Reader{kind: kind, size: size, file: &guard{f: f, size: size}, budget: budget, factor: max(factor, 1), names: map[string]bool{}}
+	return open(kind, name, &guard{f: f, size: size}, budget, factor)
+}
+
+// OpenStream is Open for a container that is read from its beginning to its end, once, and is
+// of a kind for which [Kind.Single] holds. size is how long it is.
+func OpenStream(kind Kind, name string, r io.Reader, size int64, budget *Budget, factor float64) *Reader {
+	return open(kind, name, &guard{stream: r, size: size}, budget, factor)
+}
+
+func open(kind Kind, name string, f *guard, budget *Budget, factor float64) *Reader {
+	r := &Reader{kind: kind, size: f.size, file: f, budget: budget, factor: max(factor, 1), names: map[string]bool{}}
 	switch kind {
 	case Zip:
 		r.next = r.zip()

@@ -21,14 +21,15 @@ import (
 // maxWindow is the largest memory that a stream may ask its decompressor for: zstd --long=29.
 const maxWindow = 512 << 20
 
-// guard is the sealed file. It counts what is read and remembers the machine's errors, so
-// that they are never taken for the container's.
+// guard is the container's file. It counts what is read and remembers the machine's errors,
+// so that they are never taken for the container's.
 type guard struct {
-	f    io.ReaderAt
-	off  int64
-	size int64
-	read atomic.Int64
-	err  atomic.Pointer[error]
+	f      io.ReaderAt
+	stream io.Reader // in place of f: it is read from its beginning to its end
+	off    int64
+	size   int64
+	read   atomic.Int64
+	err    atomic.Pointer[error]
 }
 
 func (g *guard) ReadAt(p []byte, off int64) (int, error) {
@@ -38,7 +39,10 @@ func (g *guard) ReadAt(p []byte, off int64) (int, error) {
 	if off >= g.size {
 		return 0, io.EOF
 	}
-	n, err := g.f.ReadAt(p, off)
+	return g.note(g.f.ReadAt(p, off))
+}
+
+func (g *guard) note(n int, err error) (int, error) {
 	g.read.Add(int64(n))
 	if err != nil && err != io.EOF {
 		g.err.CompareAndSwap(nil, &err)
@@ -47,6 +51,9 @@ func (g *guard) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (g *guard) Read(p []byte) (int, error) {
+	if g.stream != nil {
+		return g.note(g.stream.Read(p))
+	}
 	n, err := g.ReadAt(p, g.off)
 	g.off += int64(n)
 	if n > 0 && err == io.EOF {
