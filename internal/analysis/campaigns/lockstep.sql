@@ -61,12 +61,14 @@ named AS (
   SELECT pair.*, a.account_id AS account_a, b.account_id AS account_b, (first_a % 1000000000000000)::BIGINT AS called_e164, make_timestamptz((first_a // 1000000000000000)::BIGINT) AS started_at
   FROM pair JOIN account_no a ON a.no = no_a JOIN account_no b ON b.no = no_b
 ),
-placed AS (
-  SELECT account_a, account_b, min(place) AS place FROM named JOIN number_call c ON c.called_e164 = named.called_e164 AND c.started_at = named.started_at AND c.account_id = account_a GROUP BY ALL
+first_call AS ( -- the row of the call that each pair begins with
+  SELECT account_a, account_b, min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}) AS ref
+  FROM named JOIN number_call c ON c.called_e164 = named.called_e164 AND c.started_at = named.started_at AND c.account_id = account_a JOIN call_verdict_at USING (place)
+  GROUP BY ALL
 )
 SELECT account_a, account_b, shared, called_a, called_b, round(shared / (called_a + called_b - shared), 4) AS jaccard, lift, days, first_at, last_at, apart_minutes,
   shared || ' numbers called by both, ' || apart_minutes || ' minutes apart on average, of ' || called_a || ' and ' || called_b || ' that they called on ' || days || ' pair(s) of days: at least '
     || lift || ' times what chance gives' AS reasons,
-  $rule_version AS rule_version, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
-FROM named JOIN placed USING (account_a, account_b) JOIN call_verdict_at v USING (place)
+  $rule_version AS rule_version, ref.s AS ref_source, ref.t AS ref_table, ref.r AS ref_row, ref.o AS ref_offset
+FROM named JOIN first_call USING (account_a, account_b)
 ORDER BY shared DESC, account_a, account_b

@@ -18,7 +18,7 @@
 // the tar and the files in it.
 //
 // Reading order: container.go (kinds, limits, members), stream.go (content, ahead), zip.go,
-// sevenzip.go, tar.go. Package inflate below decompresses deflate and gzip.
+// sevenzip.go, tar.go.
 package container
 
 import (

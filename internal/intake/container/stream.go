@@ -11,11 +11,11 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
 	"github.com/unspoof/unspoof/internal/intake/ahead"
-	"github.com/unspoof/unspoof/internal/intake/container/inflate"
 )
 
 // maxWindow is the largest memory that a stream may ask its decompressor for: zstd --long=29.
@@ -215,7 +215,7 @@ func streamMember(name string, kind Kind) string {
 func decompressor(kind Kind, in *bufio.Reader) (io.Reader, error) {
 	switch kind {
 	case Gzip:
-		return inflate.NewGzip(in)
+		return gzip.NewReader(in)
 	case Bzip2:
 		return bzip2.NewReader(in), nil
 	case XZ:

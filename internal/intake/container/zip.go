@@ -8,7 +8,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/unspoof/unspoof/internal/intake/container/inflate"
+	"github.com/klauspost/compress/flate"
 )
 
 // zip goes through a zip file in the order of its directory.
@@ -64,7 +64,7 @@ func openZip(f *guard, size int64, members int) (*zip.Reader, error) {
 		return nil, err
 	}
 	bounded.left = -1
-	z.RegisterDecompressor(zip.Deflate, func(in io.Reader) io.ReadCloser { return io.NopCloser(inflate.NewReader(in)) })
+	z.RegisterDecompressor(zip.Deflate, func(in io.Reader) io.ReadCloser { return flate.NewReader(in) })
 	for method, kind := range map[uint16]Kind{12: Bzip2, 93: Zstd, 95: XZ} {
 		z.RegisterDecompressor(method, func(in io.Reader) io.ReadCloser {
 			d, err := decompressor(kind, bufio.NewReader(in))
