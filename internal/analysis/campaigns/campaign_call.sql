@@ -14,7 +14,10 @@
 -- Accounts and marks are numbers here, and times integers: a mark is the presented number, or
 -- of a text its number in word, below 0. A surprise of 30 takes 8 calls, and so 4 on one day, and a
 -- run takes 3 on each; it is at most that of the least rate. Only marks that can have a burst go on.
-WITH account_no AS (SELECT account_id, row_number() OVER (ORDER BY account_id)::INTEGER AS no FROM (SELECT DISTINCT account_id FROM account_call)),
+WITH account_no AS ( -- a hash of the id, which tells accounts apart or fails
+  SELECT account_id, CASE WHEN count(*) OVER (PARTITION BY hash(account_id)) > 1 THEN error('two accounts have one hash') ELSE hash(account_id) END AS no
+  FROM (SELECT DISTINCT account_id FROM account_call)
+),
 family AS (SELECT script_id, min(family_id) AS family_id FROM script_family GROUP BY script_id),
 word AS MATERIALIZED (
   SELECT basis, mark, -row_number() OVER (ORDER BY basis, mark) AS no FROM (
@@ -24,11 +27,11 @@ word AS MATERIALIZED (
   ) WHERE mark IS NOT NULL
 ),
 c AS MATERIALIZED (
-  SELECT a.no, epoch_us(started_at) AS us, CAST(epoch_us(started_at) // 86400000000 AS INTEGER) AS day, coalesce(w.no, presented_e164) AS mark, place
-  FROM call_verdict_at v JOIN account_no a USING (account_id) LEFT JOIN family f USING (script_id)
+  SELECT hash(account_id) AS no, epoch_us(started_at) AS us, CAST(epoch_us(started_at) // 86400000000 AS INTEGER) AS day, coalesce(w.no, presented_e164) AS mark, place
+  FROM call_verdict_at v LEFT JOIN family f USING (script_id)
   LEFT JOIN word w ON w.basis = CASE WHEN f.family_id IS NOT NULL THEN 'script' WHEN v.institution_id IS NOT NULL THEN 'institution' WHEN presented_e164 IS NULL THEN 'name' END
     AND w.mark = coalesce(f.family_id, v.institution_id, presented_name, presented_text)
-  WHERE NOT staff AND started_at IS NOT NULL
+  WHERE NOT staff AND started_at IS NOT NULL AND account_id IS NOT NULL
 ),
 per_day AS MATERIALIZED (SELECT no, mark, day, count(*) AS n FROM c WHERE mark IS NOT NULL GROUP BY ALL),
 marked AS MATERIALIZED (SELECT no, mark, row_number() OVER () AS m FROM (SELECT no, mark FROM per_day GROUP BY ALL HAVING max(n) >= 4)),
@@ -39,13 +42,13 @@ timed AS (
     SELECT m, us, place FROM c JOIN (SELECT no, mark, day, m FROM per_day JOIN marked USING (no, mark) WHERE n >= 3) USING (no, mark, day) ORDER BY m, us
   )
 ),
-numbered AS ( -- the runs numbered: of equal times all or none are in one
+numbered AS MATERIALIZED ( -- the runs numbered: of equal times all or none are in one
   SELECT m, us, place, goes_on, goes_on AND lag(goes_on) OVER () AS three, sum(CASE WHEN wrong THEN error('the calls are not in order') WHEN goes_on THEN 0 ELSE 1 END) OVER (ROWS UNBOUNDED PRECEDING)::BIGINT AS run FROM timed
 ),
 stretch AS MATERIALIZED ( -- the calls of runs of 3 and more
   SELECT m, us, place, run FROM numbered SEMI JOIN (SELECT DISTINCT run FROM numbered WHERE three) USING (run)
 ),
-whole AS (
+whole AS MATERIALIZED (
   SELECT m, run, count(*) AS calls, min(us) AS from_at, max(us) AS to_at, max(us) // 1000000 - min(us) // 1000000 + 300 AS seconds FROM stretch GROUP BY ALL
 ),
 able AS MATERIALIZED (SELECT m, no, mark FROM marked SEMI JOIN (SELECT m FROM (SELECT m, calls, 0.5 * seconds / 3600 AS least FROM whole) WHERE calls > least AND calls * ln(calls / least) - (calls - least) >= 30) USING (m)),
@@ -65,10 +68,9 @@ ordinary AS (
       next_to AS (PARTITION BY m ORDER BY day RANGE BETWEEN 3 PRECEDING AND 3 FOLLOWING)
   ) JOIN active USING (no, day)
 ),
-run AS (
-  SELECT m, run, any_value(w.calls) AS calls, any_value(w.from_at) AS from_at, any_value(w.to_at) AS to_at, any_value(w.seconds) AS seconds, max(hourly) AS hourly, greatest(max(hourly), 0.5) * any_value(w.seconds) / 3600 AS expected
-  FROM (SELECT DISTINCT m, run, CAST(us // 86400000000 AS INTEGER) AS day FROM stretch) JOIN ordinary USING (m, day) JOIN whole w USING (m, run) GROUP BY m, run
-),
+run_day AS MATERIALIZED (SELECT DISTINCT m, run, CAST(us // 86400000000 AS INTEGER) AS day FROM stretch SEMI JOIN able USING (m)),
+rate AS MATERIALIZED (SELECT m, run, max(hourly) AS hourly FROM run_day JOIN ordinary USING (m, day) GROUP BY ALL),
+run AS MATERIALIZED (SELECT w.*, hourly, greatest(hourly, 0.5) * seconds / 3600 AS expected FROM rate JOIN whole w USING (run)),
 measured AS (SELECT *, CASE WHEN calls > expected THEN calls * ln(calls / expected) - (calls - expected) ELSE 0 END AS surprise FROM run),
 -- The bursts before and behind each run.
 placed AS (
@@ -82,7 +84,7 @@ kept AS (
   FROM placed
   WHERE surprise >= 30 OR least(from_at - before, behind - to_at) <= CASE WHEN surprise >= 16 THEN 259200000000 ELSE 3600000000 END
 ),
-parted AS (SELECT *, sum(begins) OVER (PARTITION BY m ORDER BY from_at ROWS UNBOUNDED PRECEDING) AS part FROM kept),
+parted AS MATERIALIZED (SELECT *, sum(begins) OVER (PARTITION BY m ORDER BY from_at ROWS UNBOUNDED PRECEDING) AS part FROM kept),
 named AS (
   SELECT m, part, account_id, basis, mark, 'C' || lpad(CAST(row_number() OVER (ORDER BY from_at, account_id, basis, mark) AS VARCHAR), 6, '0') AS campaign_id
   FROM (
