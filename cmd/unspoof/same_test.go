@@ -167,15 +167,16 @@ func findingsOf(t *testing.T, dir string) map[string]string {
 		if m.Kind != store.KindFinding {
 			continue
 		}
+		from := placesNamed(t, c, e, m)
 		var columns []string
 		for _, col := range m.Columns {
-			if !strings.Contains(col.Name, "ref_") && col.Name != "place" {
+			switch {
+			case strings.Contains(col.Name, "ref_"):
+			case col.Name == "place" && from != m.Table:
+				columns = append(columns, "call_id")
+			default:
 				columns = append(columns, duckdb.Ident(col.Name))
 			}
-		}
-		from := placesNamed(t, c, e, m)
-		if from != m.Table {
-			columns = append(columns, "call_id")
 		}
 		must(t, execute(e.DB, "CREATE OR REPLACE TEMP VIEW bare AS SELECT "+strings.Join(columns, ", ")+" FROM "+duckdb.Ident(from)))
 		found[m.Table] = rowsHash(t, e.DB, "bare")

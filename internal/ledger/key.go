@@ -54,7 +54,8 @@ func LoadOrCreateKey(dir, name string) (Key, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return Key{}, fmt.Errorf("make the key's folder: %w", err)
 		}
-		if _, err := os.Stat(public); err == nil {
+		_, err = os.Stat(public)
+		if _, made := os.Lstat(private); err == nil && made != nil { // another process makes the private one first
 			return Key{}, fmt.Errorf("%s is there but %s is missing: put the key back, or move the public key away to begin with a new one",
 				public, private)
 		}
