@@ -43,9 +43,9 @@ listed AS (
   SELECT no, streak, day, called_e164, us, n FROM called JOIN size USING (account_id, day) JOIN account_no USING (account_id)
   WHERE (called_e164, day // 7) NOT IN (SELECT (called_e164, week) FROM popular)
 ),
-cell AS ( -- first_a is a time and a number in one: the first that both called
+cell AS ( -- first_a is a time, made positive, and a number of up to 15 digits in one: the first that both called
   SELECT a.no AS no_a, b.no AS no_b, a.day AS day_a, b.day AS day_b, a.n AS n_a, b.n AS n_b, count(*) AS shared,
-    min(least(a.us, b.us)) AS first_us, max(greatest(a.us, b.us)) AS last_us, sum(abs(b.us // 60000000 - a.us // 60000000)) AS apart, min(a.us * 1000000000000000::HUGEINT + a.called_e164) AS first_a
+    min(least(a.us, b.us)) AS first_us, max(greatest(a.us, b.us)) AS last_us, sum(abs(b.us // 60000000 - a.us // 60000000)) AS apart, min((a.us + 9223372036854775807::HUGEINT) * 1000000000000000 + a.called_e164) AS first_a
   FROM listed a JOIN listed b ON a.streak = b.streak AND a.no < b.no AND b.day BETWEEN a.day - 3 AND a.day + 3
   GROUP BY a.no, b.no, a.day, b.day, a.n, b.n HAVING count(*) >= 6
 ),
@@ -58,7 +58,7 @@ pair AS (
   FROM judged WHERE lift >= 5 GROUP BY no_a, no_b HAVING sum(shared) >= 12
 ),
 named AS (
-  SELECT pair.*, a.account_id AS account_a, b.account_id AS account_b, (first_a % 1000000000000000)::BIGINT AS called_e164, make_timestamptz((first_a // 1000000000000000)::BIGINT) AS started_at
+  SELECT pair.*, a.account_id AS account_a, b.account_id AS account_b, (first_a % 1000000000000000)::BIGINT AS called_e164, make_timestamptz((first_a // 1000000000000000 - 9223372036854775807)::BIGINT) AS started_at
   FROM pair JOIN account_no a ON a.no = no_a JOIN account_no b ON b.no = no_b
 ),
 first_call AS ( -- the row of the call that each pair begins with

@@ -247,14 +247,18 @@ func TestLockstep(t *testing.T) {
 		}
 	}
 	list("a", 0, 0, 20)
-	list("b", 2*86400, 0, 20) // the same list two days later
-	list("c", 6*86400, 0, 20) // much later
-	list("d", 0, 9, 11)       // too few in common with a
-	for i := range 10 {       // the platform's test numbers
+	list("b", 2*86400, 0, 20)       // the same list two days later
+	list("c", 6*86400, 0, 20)       // much later
+	list("d", 0, 9, 11)             // too few in common with a
+	const wrong = -60 * 365 * 86400 // a clock that stands before 1970
+	list("e", wrong, 3000, 20)
+	list("f", wrong+60, 3000, 20)
+	list("world", wrong, 4000, 400)
+	for i := range 10 { // the platform's test numbers
 		list(fmt.Sprint("test", i), 0, 1000, 20)
 	}
 	list("world", 0, 2000, 400)
-	if got, want := x.rows("lockstep", "account_a, account_b, shared, days, apart_minutes"), []string{"a b 20 1 2880"}; !slices.Equal(got, want) {
+	if got, want := x.rows("lockstep", "account_a, account_b, shared, days, apart_minutes"), []string{"a b 20 1 2880", "e f 20 1 1"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
