@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -101,6 +102,48 @@ func TestPublishedVersionIsWhatReadersSee(t *testing.T) {
 	}
 	if got, err := c.Table(`odd "name'`); err != nil || got.Version != m2.Version {
 		t.Fatalf("recovered version %.8s, %v; want %.8s", got.Version, err, m2.Version)
+	}
+}
+
+// A table that is held in memory is replaced with its versions, and held no longer when it
+// grows too large or is withdrawn.
+func TestKeptTables(t *testing.T) {
+	ctx := t.Context()
+	c := newCase(t)
+	e, err := Open(ctx, c, Options{KeepRows: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	const table = `odd "name'`
+	record := func(context.Context, store.Manifest, string) error { return nil }
+	count := func(query string) (n int) {
+		t.Helper()
+		if err := e.DB.QueryRow(query).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, step := range []struct{ rows, kept int }{{5, 1}, {6, 1}, {7, 0}, {4, 1}} { // of the next version; tables in memory then
+		publish(t, c, e, table, fmt.Sprintf("SELECT i AS n FROM range(%d) t(i)", step.rows), fmt.Sprint(step.rows), record)
+		if err := e.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := count("SELECT count(*) FROM " + Ident(table)); n != step.rows {
+			t.Errorf("%d rows, want %d", n, step.rows)
+		}
+		if n := count("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'kept'"); n != step.kept {
+			t.Errorf("of %d rows: %d tables in memory, want %d", step.rows, n, step.kept)
+		}
+	}
+	if err := c.Withdraw(ctx, table, func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n := count("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'kept'") + count("SELECT count(*) FROM duckdb_views() WHERE view_name = "+Literal(table)); n != 0 {
+		t.Errorf("a withdrawn table is still there")
 	}
 }
 
