@@ -16,6 +16,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/ledger"
@@ -187,6 +188,16 @@ func caseFlag(c *cobra.Command) *string {
 func memoryFlag(c *cobra.Command, usual byteSize) *byteSize {
 	c.Flags().Var(&usual, "memory", "how much memory to use; what does not fit goes to disk")
 	return &usual
+}
+
+// ampleMemory is what a command that sorts whole tables may use: a third of the machine's memory, but from 4 to
+// 8 GiB.
+func ampleMemory() byteSize {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 4 << 30
+	}
+	return min(max(byteSize(info.Totalram)*byteSize(info.Unit)/3, 4<<30), 8<<30)
 }
 
 // bound keeps a command below its memory.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -133,8 +134,13 @@ func lookUps(t *testing.T, caseDir string) string {
 			_, err := d.Institution(ctx, person, key, 1)
 			return err
 		}},
-		{"call page", "SELECT call_id AS key, hash(call_id) AS n FROM call_verdict USING SAMPLE 2000", func(ctx context.Context, key string) error {
-			_, err := d.Call(ctx, person, key)
+		{"call page", "SELECT ref_row || ' ' || call_id AS key, hash(call_id) AS n FROM call_verdict USING SAMPLE 2000", func(ctx context.Context, key string) error {
+			row, key, _ := strings.Cut(key, " ")
+			n, err := strconv.ParseInt(row, 10, 64)
+			if err != nil {
+				return err
+			}
+			_, err = d.Call(ctx, person, key, n)
 			return err
 		}},
 		{"overview page", "SELECT '' AS key, 1 AS n FROM range(20)", func(ctx context.Context, _ string) error {

@@ -27,7 +27,7 @@ func buildCmd() *cobra.Command {
 		Long:  "Compute the findings that are stale, and say why. With step names, only those and what they stand on.\n\nSteps:\n" + stepHelp(),
 	}
 	dir := caseFlag(cmd)
-	memory := memoryFlag(cmd, 4<<30)
+	memory := memoryFlag(cmd, ampleMemory())
 	asJSON := cmd.Flags().Bool("json", false, "print events as JSON lines")
 	cmd.RunE = func(cmd *cobra.Command, names []string) error {
 		w, err := openCase(cmd.Context(), *dir, true)

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
@@ -44,17 +45,42 @@ type Identifier struct {
 }
 
 const identifiersSQL = `
-WITH mine AS (SELECT * FROM identifier WHERE account_id = ?),
-shared AS (
-	SELECT o.kind, o.value_norm, count(DISTINCT o.account_id) AS others
-	FROM identifier o
-	WHERE (o.kind, o.value_norm) IN (SELECT kind, value_norm FROM mine WHERE value_norm <> '') AND o.account_id <> ?
-	GROUP BY o.kind, o.value_norm
-)
-SELECT m.kind, COALESCE(m.value, ''), COALESCE(m.value_norm, ''), m.first_seen_at, m.last_seen_at, CAST(m.times AS BIGINT), COALESCE(s.others, 0),
-       COALESCE(m.ref_source, ''), COALESCE(m.ref_table, ''), COALESCE(m.ref_row, 0), COALESCE(m.ref_offset, 0)
-FROM mine m LEFT JOIN shared s ON s.kind = m.kind AND s.value_norm = m.value_norm
-ORDER BY m.kind, m.value, m.ref_row`
+SELECT kind, COALESCE(value, ''), COALESCE(value_norm, ''), first_seen_at, last_seen_at, CAST(times AS BIGINT), ` + refColumns + `
+FROM identifier WHERE account_id = ? ORDER BY kind, value, ref_row`
+
+// identifiers reads an account's. Who shares them is asked for by their values: a filter that a scan
+// applies takes a fifth of the time of a join.
+func (d *Desk) identifiers(ctx context.Context, account string) ([]Identifier, error) {
+	list, err := collect(ctx, d, identifiersSQL, func(r *sql.Rows, c *Identifier) error {
+		return r.Scan(append([]any{&c.Kind, &c.Value, &c.Norm, &c.FirstAt, &c.LastAt, &c.Times}, refInto(&c.Ref)...)...)
+	}, account)
+	if err != nil {
+		return nil, err
+	}
+	args := []any{account}
+	for _, c := range list {
+		if c.Norm != "" {
+			args = append(args, c.Norm)
+		}
+	}
+	if len(args) == 1 {
+		return list, nil
+	}
+	type shared struct {
+		Kind, Norm string
+		Others     int64
+	}
+	others, err := collect(ctx, d, "SELECT kind, value_norm, count(DISTINCT account_id) FROM identifier WHERE account_id <> ? AND value_norm IN (?"+strings.Repeat(", ?", len(args)-2)+") GROUP BY ALL",
+		func(r *sql.Rows, v *shared) error { return r.Scan(&v.Kind, &v.Norm, &v.Others) }, args...)
+	for _, o := range others {
+		for i := range list {
+			if list[i].Kind == o.Kind && list[i].Norm == o.Norm {
+				list[i].Others = o.Others
+			}
+		}
+	}
+	return list, err
+}
 
 // Payment is one payment with its worth on its day.
 type Payment struct {
@@ -71,8 +97,8 @@ SELECT p.payment_id, p."at", COALESCE(p.direction, ''), COALESCE(p.method, ''), 
        CAST(p.amount_sat AS BIGINT), CAST(v.gbp_minor AS BIGINT), CAST(v.eur_minor AS BIGINT), CAST(p.amount_minor AS BIGINT),
        COALESCE(p.currency, ''), COALESCE(CAST(v.rate_day AS VARCHAR), ''), COALESCE(p.address, ''), COALESCE(p.txid, ''),
        COALESCE(p.ref_source, ''), COALESCE(p.ref_table, ''), COALESCE(p.ref_row, 0), COALESCE(p.ref_offset, 0)
-FROM payment p LEFT JOIN payment_value v ON v.payment_id = p.payment_id
-WHERE p.account_id = ? ORDER BY p."at", p.payment_id`
+FROM (SELECT * FROM payment WHERE account_id = $1) p LEFT JOIN (SELECT * FROM payment_value WHERE account_id = $1) v USING (payment_id)
+ORDER BY p."at", p.payment_id`
 
 // PolicyResult is what one policy says of an account.
 type PolicyResult struct {
@@ -156,10 +182,7 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				return err
 			}},
 			{[]string{"identifier"}, func() (err error) {
-				v.Identifiers, err = collect(ctx, d, identifiersSQL, func(r *sql.Rows, c *Identifier) error {
-					into := []any{&c.Kind, &c.Value, &c.Norm, &c.FirstAt, &c.LastAt, &c.Times, &c.Others}
-					return r.Scan(append(into, refInto(&c.Ref)...)...)
-				}, key, key)
+				v.Identifiers, err = d.identifiers(ctx, key)
 				return err
 			}},
 			{[]string{"account_session"}, func() (err error) {
@@ -181,7 +204,7 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				return err
 			}},
 			{[]string{"call_verdict"}, func() (err error) {
-				v.Calls, err = d.callsOf(ctx, &v.Page, "account_call", "account_id", key)
+				v.Calls, err = d.callsOf(ctx, &v.Page, "account_call", "account_id = ?", key)
 				return err
 			}},
 			{[]string{"report_link"}, func() (err error) {

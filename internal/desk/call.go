@@ -36,27 +36,87 @@ SELECT call_id, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), 
        COALESCE(presented_e164, 0), COALESCE(presented_name, ''), ` + refColumns + `
 FROM call_verdict`
 
-func scanCall(r *sql.Rows, v *Call) error {
+func callInto(v *Call) []any {
 	into := []any{&v.ID, &v.AccountID, &v.StartedAt, &v.Called, &v.Country, &v.Outcome, &v.TalkS, &v.Staff, &v.Grade, &v.InstitutionID,
 		&v.Rule, &v.Reasons, &v.Version, &v.Presented, &v.PresentedName}
-	return r.Scan(append(into, refInto(&v.Ref)...)...)
+	return append(into, refInto(&v.Ref)...)
 }
 
-// callsOf gives one page of the calls whose column of call_verdict has a value, oldest first,
-// by the table that knows their places in it.
-func (d *Desk) callsOf(ctx context.Context, pg *Page, index, column string, key any) ([]Call, error) {
-	if !d.places(index) {
-		return paged(ctx, d, pg, callSQL+" WHERE "+column+" = ? ORDER BY started_at, call_id", scanCall, key)
+func scanCall(r *sql.Rows, v *Call) error { return r.Scan(callInto(v)...) }
+
+// callsOf gives one page of the calls for which a condition on the columns of a table of places
+// holds, oldest first: from that table what differs from call to call, from call_verdict what repeats.
+func (d *Desk) callsOf(ctx context.Context, pg *Page, table, where string, args ...any) ([]Call, error) {
+	if !d.places(table) {
+		return paged(ctx, d, pg, callSQL+" WHERE "+where+" ORDER BY started_at, call_id", scanCall, args...)
 	}
-	places, err := paged(ctx, d, pg, "SELECT place FROM "+index+" WHERE "+column+" = ? ORDER BY started_at, place", func(r *sql.Rows, v *int64) error { return r.Scan(v) }, key)
-	if err != nil || len(places) == 0 {
+	var places []int64
+	calls, err := collect(ctx, d, fmt.Sprintf(placeSQL, table, where, pg.Size, pg.offset()), func(r *sql.Rows, v *Call) error {
+		places = append(places, 0)
+		return r.Scan(&places[len(places)-1], &v.ID, &v.AccountID, &v.StartedAt, &v.Called, &v.Presented, &v.Ref.Row, &v.Ref.Offset, &pg.Total)
+	}, args...)
+	if err != nil {
+		return nil, err
+	}
+	if len(calls) == 0 {
+		if pg.Number > 1 {
+			err = ErrNotFound
+		}
 		return nil, err
 	}
 	placed, err := d.engine.Placed(d.tables["call_verdict"])
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, d, strings.Replace(callSQL, "FROM call_verdict", "FROM ("+placed+")", 1)+" WHERE place IN ("+strings.Join(strings.Fields(strings.Trim(fmt.Sprint(places), "[]")), ", ")+") ORDER BY started_at, place", scanCall)
+	list := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(places), "[]")), ", ")
+	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, placed, list), func(r *sql.Rows, place *int64) error {
+		var c Call
+		if err := r.Scan(place, &c.Country, &c.Outcome, &c.TalkS, &c.Staff, &c.Grade, &c.InstitutionID, &c.Rule, &c.Reasons, &c.Version, &c.PresentedName, &c.Ref.Source, &c.Ref.Table); err != nil {
+			return err
+		}
+		v := &calls[slices.Index(places, *place)]
+		c.ID, c.AccountID, c.StartedAt, c.Called, c.Presented, c.Ref.Row, c.Ref.Offset = v.ID, v.AccountID, v.StartedAt, v.Called, v.Presented, v.Ref.Row, v.Ref.Offset
+		*v = c
+		return nil
+	})
+	return calls, err
+}
+
+const (
+	placeSQL = `
+SELECT place, call_id, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), COALESCE(presented_e164, 0), COALESCE(ref_row, 0), COALESCE(ref_offset, 0), count(*) OVER ()
+FROM %s WHERE %s ORDER BY started_at, place LIMIT %d OFFSET %d`
+	placedSQL = `
+SELECT place, COALESCE(called_country, ''), COALESCE(outcome, ''), COALESCE(CAST(talk_s AS BIGINT), 0), COALESCE(staff, false), COALESCE(grade, ''), COALESCE(institution_id, ''),
+       COALESCE(rule, ''), COALESCE(CAST(reasons AS VARCHAR), ''), COALESCE(CAST(rule_version AS VARCHAR), ''), COALESCE(presented_name, ''),
+       COALESCE(ref_source, ''), COALESCE(ref_table, '')
+FROM (%s) WHERE place IN (%s)`
+)
+
+// judged is all that call_verdict has of one call.
+type judged struct {
+	Call
+	Beside
+	would, might, then string // rules of block_rule
+}
+
+var judgedSQL = strings.Replace(callSQL, "\nFROM call_verdict", `,
+       COALESCE(contradictions, ''), COALESCE(resembles, ''), COALESCE(role_hint, ''), COALESCE(would_block, ''), COALESCE(might_block, ''), COALESCE(rules_then, '')
+FROM call_verdict WHERE call_id = ?`, 1)
+
+func scanJudged(r *sql.Rows, v *judged) error {
+	return r.Scan(append(callInto(&v.Call), &v.Contradictions, &v.Resembles, &v.RoleHint, &v.would, &v.might, &v.then)...)
+}
+
+// callAt finds one call by its id and, where it is known, the number of its row: call_verdict lies nearly in
+// the order of rows, but not of ids.
+func (d *Desk) callAt(ctx context.Context, key string, row int64) (judged, error) {
+	if row > 0 {
+		if v, err := first(ctx, d, judgedSQL+" AND ref_row = ?", scanJudged, key, row); !errors.Is(err, ErrNotFound) {
+			return v, err
+		}
+	}
+	return first(ctx, d, judgedSQL, scanJudged, key)
 }
 
 // places reports whether a table has the places of the rows of call_verdict as it is published
@@ -79,7 +139,7 @@ const callDetailSQL = `
 SELECT answered_at, ended_at, presented_raw, received_cli_raw, called_raw, CAST(ring_s AS BIGINT), CAST(cost_minor AS BIGINT),
        COALESCE(currency, ''), COALESCE(trunk, ''), COALESCE(CAST(script_id AS VARCHAR), ''), COALESCE(recording, ''), COALESCE(CAST(upstream_ip AS VARCHAR), ''),
        CAST(keypress_count AS BIGINT)
-FROM call WHERE call_id = ?`
+FROM call WHERE call_id = ? AND ref_row = ?`
 
 // Beside is what stands beside a call's verdict and does not decide it.
 type Beside struct {
@@ -95,35 +155,27 @@ type BlockRule struct {
 	Then                      bool // it was in force when the call was made
 }
 
-const (
-	besideSQL = `
-SELECT COALESCE(contradictions, ''), COALESCE(resembles, ''), COALESCE(role_hint, ''), COALESCE(would_block, ''), COALESCE(might_block, ''), COALESCE(rules_then, '')
-FROM call_verdict WHERE call_id = ?`
-	blockRuleSQL = `SELECT rule_id, CAST(from_day AS VARCHAR), text, COALESCE(source_url, '') FROM block_rule ORDER BY from_day, rule_id`
-)
+const blockRuleSQL = `SELECT rule_id, CAST(from_day AS VARCHAR), text, COALESCE(source_url, '') FROM block_rule ORDER BY from_day, rule_id`
 
-// beside reads what stands beside a verdict.
-func (d *Desk) beside(ctx context.Context, key string) (b Beside, err error) {
-	var would, might, then string
-	if err := d.engine.DB.QueryRowContext(ctx, besideSQL, key).Scan(&b.Contradictions, &b.Resembles, &b.RoleHint, &would, &might, &then); err != nil {
-		return b, err
-	}
+// beside reads what stands beside a verdict and is in other tables.
+func (d *Desk) beside(ctx context.Context, v judged) (Beside, error) {
+	b := v.Beside
 	names := func(list, id string) bool { return slices.Contains(strings.Split(list, ", "), id) }
 	var err1, err2, err3 error
-	if d.has("block_rule") && would+might != "" {
+	if d.has("block_rule") && v.would+v.might != "" {
 		var rules []BlockRule
 		rules, err1 = collect(ctx, d, blockRuleSQL, func(r *sql.Rows, v *BlockRule) error { return r.Scan(&v.ID, &v.From, &v.Text, &v.SourceURL) })
 		for _, r := range rules {
-			if r.Certain, r.Then = names(would, r.ID), names(then, r.ID); r.Certain || names(might, r.ID) {
+			if r.Certain, r.Then = names(v.would, r.ID), names(v.then, r.ID); r.Certain || names(v.might, r.ID) {
 				b.Rules = append(b.Rules, r)
 			}
 		}
 	}
 	if d.has("campaign_call") {
-		b.Campaign, err2 = d.text(ctx, "SELECT campaign_id FROM campaign_call WHERE call_id = ?", key)
+		b.Campaign, err2 = d.text(ctx, "SELECT campaign_id FROM campaign_call WHERE call_id = ?", v.ID)
 	}
 	if d.has("passcode_call") {
-		b.Passcode, err3 = d.text(ctx, "SELECT COALESCE(reasons, '') FROM passcode_call WHERE call_id = ?", key)
+		b.Passcode, err3 = d.text(ctx, "SELECT COALESCE(reasons, '') FROM passcode_call WHERE call_id = ?", v.ID)
 	}
 	return b, errors.Join(err1, err2, err3)
 }
@@ -138,32 +190,45 @@ type CallPage struct {
 	Links       []ReportLink
 }
 
-// Call is one call by its id.
-func (d *Desk) Call(ctx context.Context, p Person, key string) (CallPage, error) {
+// Call is one call by its id. It is found sooner with the number of its row; 0: not known.
+func (d *Desk) Call(ctx context.Context, p Person, key string, row int64) (CallPage, error) {
 	a := Asked{Action: SeePeople, Object: id("call", key), Needs: []string{"call", "call_verdict", "account"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (CallPage, error) {
 		var c CallPage
-		var err error
-		if c.Call, err = first(ctx, d, callSQL+" WHERE call_id = ?", scanCall, key); err != nil {
-			return c, err
-		}
-		c.Detail, err = first(ctx, d, callDetailSQL, func(r *sql.Rows, v *CallDetail) error {
-			return r.Scan(&v.AnsweredAt, &v.EndedAt, &v.PresentedRaw, &v.ReceivedCLIRaw, &v.CalledRaw, &v.RingS, &v.CostMinor,
-				&v.Currency, &v.Trunk, &v.ScriptID, &v.Recording, &v.UpstreamIP, &v.Keypresses)
-		}, key)
+		v, err := d.callAt(ctx, key, row)
 		if err != nil {
 			return c, err
 		}
-		var err1, err2, err3, err4 error
-		c.Beside, err4 = d.beside(ctx, key)
-		c.Username, err1 = d.text(ctx, "SELECT COALESCE(username, '') FROM account WHERE account_id = ?", c.Call.AccountID)
-		if d.has("institution") {
-			c.Institution, err2 = d.text(ctx, "SELECT COALESCE(name, '') FROM institution WHERE institution_id = ?", c.Call.InstitutionID)
-		}
-		if d.has("report_link") {
-			c.Links, err3 = collect(ctx, d, reportLinkSQL+" WHERE l.call_id = ? ORDER BY l.rank, l.report_id", scanReportLink, key)
-		}
-		return c, errors.Join(err1, err2, err3, err4)
+		c.Call = v.Call
+		return c, together(
+			func() (err error) {
+				c.Detail, err = first(ctx, d, callDetailSQL, func(r *sql.Rows, v *CallDetail) error {
+					return r.Scan(&v.AnsweredAt, &v.EndedAt, &v.PresentedRaw, &v.ReceivedCLIRaw, &v.CalledRaw, &v.RingS, &v.CostMinor,
+						&v.Currency, &v.Trunk, &v.ScriptID, &v.Recording, &v.UpstreamIP, &v.Keypresses)
+				}, key, c.Call.Ref.Row)
+				return err
+			},
+			func() (err error) {
+				c.Beside, err = d.beside(ctx, v)
+				return err
+			},
+			func() (err error) {
+				c.Username, err = d.text(ctx, "SELECT COALESCE(username, '') FROM account WHERE account_id = ?", c.Call.AccountID)
+				return err
+			},
+			func() (err error) {
+				if d.has("institution") {
+					c.Institution, err = d.text(ctx, "SELECT COALESCE(name, '') FROM institution WHERE institution_id = ?", c.Call.InstitutionID)
+				}
+				return err
+			},
+			func() (err error) {
+				if d.has("report_link") {
+					c.Links, err = collect(ctx, d, reportLinkSQL+" WHERE l.call_id = ? ORDER BY l.rank, l.report_id", scanReportLink, key)
+				}
+				return err
+			},
+		)
 	})
 }
 

@@ -49,7 +49,7 @@ func asks(k *desktest.Case) map[string]func(context.Context, desk.Person) error 
 			return err
 		},
 		"number":       func(ctx context.Context, p desk.Person) error { _, err := d.Number(ctx, p, k.Number(), 1); return err },
-		"call":         func(ctx context.Context, p desk.Person) error { _, err := d.Call(ctx, p, k.Call()); return err },
+		"call":         func(ctx context.Context, p desk.Person) error { _, err := d.Call(ctx, p, k.Call(), 0); return err },
 		"institutions": func(ctx context.Context, p desk.Person) error { _, err := d.Institutions(ctx, p, 1); return err },
 		"institution": func(ctx context.Context, p desk.Person) error {
 			_, err := d.Institution(ctx, p, k.Institution(), 1)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -101,12 +102,12 @@ func (d *Desk) missing(need []string) (list []string) {
 // has tells whether a table is published. The caller holds d.reading.
 func (d *Desk) has(table string) bool { _, ok := d.tables[table]; return ok }
 
-// together does independent reads of one page, a few at a time: small queries take longer to
-// plan than to run, and each is planned by one thread.
+// together does independent reads of one page, as many at a time as leave each two processors: that
+// many the engine keeps busy with one query, and more get in each other's way.
 func together(reads ...func() error) error {
 	errs := make([]error, len(reads))
 	var some errgroup.Group
-	some.SetLimit(4)
+	some.SetLimit(max(1, runtime.GOMAXPROCS(0)/2))
 	for i, read := range reads {
 		some.Go(func() error {
 			errs[i] = read()

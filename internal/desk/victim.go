@@ -180,7 +180,7 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 				return err
 			},
 			func() (err error) {
-				v.Calls, err = d.callsOf(ctx, &v.Page, "number_call", "called_e164", int64(n))
+				v.Calls, err = d.callsOf(ctx, &v.Page, "number_call", "called_e164 = ?", int64(n))
 				return err
 			},
 		)

@@ -237,17 +237,17 @@ func (f *File) finish(dir string) error {
 		return err
 	}
 	defer file.Close()
-	if err := file.Sync(); err != nil {
-		return err
-	}
+	synced := make(chan error, 1)
+	go func() { synced <- file.Sync() }()
 	if f.SHA256 == "" {
 		h := sha256.New()
-		if f.Size, err = io.Copy(h, file); err != nil {
-			return err
-		}
+		f.Size, err = io.Copy(h, file)
 		f.SHA256 = hex.EncodeToString(h.Sum(nil))
-	} else if info, err := file.Stat(); err != nil || info.Size() != f.Size {
-		return errors.Join(err, fmt.Errorf("%s has not the %d bytes that were written", f.Name, f.Size))
+	} else if info, serr := file.Stat(); serr != nil || info.Size() != f.Size {
+		err = errors.Join(serr, fmt.Errorf("%s has not the %d bytes that were written", f.Name, f.Size))
+	}
+	if err := errors.Join(err, <-synced); err != nil {
+		return err
 	}
 	return file.Chmod(0o440)
 }

@@ -50,8 +50,10 @@ func functions(zone *time.Location) template.FuncMap {
 		"counted": func() []casefile.Grade {
 			return slices.DeleteFunc(casefile.Grades(), func(g casefile.Grade) bool { return !g.Impersonates() })
 		},
-		"accountURL":   func(id string) string { return "/account?id=" + url.QueryEscape(id) },
-		"callURL":      func(id string) string { return "/call?id=" + url.QueryEscape(id) },
+		"accountURL": func(id string) string { return "/account?id=" + url.QueryEscape(id) },
+		"callURL": func(id string, row int64) string {
+			return "/call?id=" + url.QueryEscape(id) + "&row=" + strconv.FormatInt(row, 10)
+		},
 		"numberURL":    func(n casefile.E164) string { return "/number?n=" + strconv.FormatInt(int64(n), 10) },
 		"instURL":      func(id string) string { return "/institution?id=" + url.QueryEscape(id) },
 		"rowURL":       func(r casefile.RowRef) string { return "/row?ref=" + url.QueryEscape(r.String()) },

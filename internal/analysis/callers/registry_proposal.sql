@@ -8,10 +8,15 @@ WITH seen AS ( -- the few that were shown often enough
 used AS (
   SELECT presented_e164 AS number, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered, count(DISTINCT account_id) AS accounts,
     count(DISTINCT called_e164) AS called_numbers, min(started_at) AS first_at, max(started_at) AS last_at,
-    count(*) FILTER (WHERE rule = 'own number') AS own_calls, min(resembles) AS resembles,
-    arg_min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, (started_at, call_id)) AS ref
+    count(*) FILTER (WHERE rule = 'own number') AS own_calls, min(resembles) AS resembles
   FROM call_verdict
   WHERE presented_e164 IN (SELECT number FROM seen) AND NOT staff AND grade NOT IN ('A*', 'A', 'B', 'X')
+  GROUP BY presented_e164
+),
+based AS ( -- the row of the first of them
+  SELECT presented_e164 AS number, arg_min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, call_id) AS ref
+  FROM call_verdict JOIN used ON presented_e164 = number AND started_at IS NOT DISTINCT FROM first_at
+  WHERE NOT staff AND grade NOT IN ('A*', 'A', 'B', 'X')
   GROUP BY presented_e164
 ),
 names AS (
@@ -33,6 +38,6 @@ SELECT u.number AS presented_e164, u.calls, u.answered, u.accounts, u.called_num
   p.kind, p.provider, p.area, x.neighbour, u.resembles, u.own_calls,
   u.calls || ' calls by ' || u.accounts || ' accounts show it' || coalesce('; with names of ' || s.institutions, '') || coalesce('; ' || p.kind, '') || coalesce(' of ' || p.provider, '')
     || coalesce(' in ' || p.area, '') || coalesce('; near ' || x.neighbour, '') || CASE WHEN u.own_calls > 0 THEN '; ' || u.own_calls || ' of them by an account whose telephone it is' ELSE '' END AS reasons,
-  u.ref.s AS ref_source, u.ref.t AS ref_table, u.ref.r AS ref_row, u.ref.o AS ref_offset
-FROM used u LEFT JOIN shown s USING (number) LEFT JOIN near x USING (number) LEFT JOIN plan p USING (number)
+  b.ref.s AS ref_source, b.ref.t AS ref_table, b.ref.r AS ref_row, b.ref.o AS ref_offset
+FROM used u JOIN based b USING (number) LEFT JOIN shown s USING (number) LEFT JOIN near x USING (number) LEFT JOIN plan p USING (number)
 ORDER BY u.calls DESC, u.number

@@ -10,7 +10,7 @@ import (
 // Placed is a Prepare that makes the view NAME_at of a published table NAME: its rows, each with
 // its place in the table's file. What a step keeps of places is worth nothing beside another
 // version of that table.
-func Placed(table string) func(context.Context, *store.Case, *duckdb.Engine) error {
+func Placed(table string) Prepare {
 	return func(ctx context.Context, c *store.Case, e *duckdb.Engine) error {
 		m, err := c.Table(table)
 		if err != nil {

@@ -35,9 +35,8 @@ type Step struct {
 	SQL     string
 	// Params are values the SQL takes as variables: $name in the text is replaced by the
 	// quoted value. They are part of the version.
-	Params func(*store.Case) (map[string]string, error)
-	// Prepare makes temporary tables that the SQL reads; may be nil.
-	Prepare func(context.Context, *store.Case, *duckdb.Engine) error
+	Params  func(*store.Case) (map[string]string, error)
+	Prepare Prepare // may be nil
 }
 
 // Ran is what running one step came to.
