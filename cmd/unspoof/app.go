@@ -191,13 +191,13 @@ func memoryFlag(c *cobra.Command, usual byteSize) *byteSize {
 }
 
 // ampleMemory is what a command that sorts whole tables may use: a third of the machine's memory, but from 4 to
-// 8 GiB.
+// 7 GiB.
 func ampleMemory() byteSize {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		return 4 << 30
 	}
-	return min(max(byteSize(info.Totalram)*byteSize(info.Unit)/3, 4<<30), 8<<30)
+	return min(max(byteSize(info.Totalram)*byteSize(info.Unit)/3, 4<<30), 7<<30)
 }
 
 // bound keeps a command below its memory.

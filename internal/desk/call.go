@@ -45,15 +45,20 @@ func callInto(v *Call) []any {
 func scanCall(r *sql.Rows, v *Call) error { return r.Scan(callInto(v)...) }
 
 // callsOf gives one page of the calls for which a condition on the columns of a table of places
-// holds, oldest first: from that table what differs from call to call, from call_verdict what repeats.
+// holds, oldest first: from that table what it has of them, from call_verdict the rest.
 func (d *Desk) callsOf(ctx context.Context, pg *Page, table, where string, args ...any) ([]Call, error) {
 	if !d.places(table) {
 		return paged(ctx, d, pg, callSQL+" WHERE "+where+" ORDER BY started_at, call_id", scanCall, args...)
 	}
+	here, there := singleColumns, noSingle
+	single := slices.ContainsFunc(d.tables[table].Columns, func(c store.Column) bool { return c.Name == "call_id" })
+	if !single {
+		here, there = there, here
+	}
 	var places []int64
-	calls, err := collect(ctx, d, fmt.Sprintf(placeSQL, table, where, pg.Size, pg.offset()), func(r *sql.Rows, v *Call) error {
+	calls, err := collect(ctx, d, fmt.Sprintf(placeSQL, here, table, where, pg.Size, pg.offset()), func(r *sql.Rows, v *Call) error {
 		places = append(places, 0)
-		return r.Scan(&places[len(places)-1], &v.ID, &v.AccountID, &v.StartedAt, &v.Called, &v.Presented, &v.Ref.Row, &v.Ref.Offset, &pg.Total)
+		return r.Scan(&places[len(places)-1], &v.AccountID, &v.StartedAt, &v.Called, &v.ID, &v.Presented, &v.Ref.Row, &v.Ref.Offset, &pg.Total)
 	}, args...)
 	if err != nil {
 		return nil, err
@@ -69,13 +74,16 @@ func (d *Desk) callsOf(ctx context.Context, pg *Page, table, where string, args 
 		return nil, err
 	}
 	list := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(places), "[]")), ", ")
-	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, placed, list), func(r *sql.Rows, place *int64) error {
+	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, there, placed, list), func(r *sql.Rows, place *int64) error {
 		var c Call
-		if err := r.Scan(place, &c.Country, &c.Outcome, &c.TalkS, &c.Staff, &c.Grade, &c.InstitutionID, &c.Rule, &c.Reasons, &c.Version, &c.PresentedName, &c.Ref.Source, &c.Ref.Table); err != nil {
+		if err := r.Scan(place, &c.ID, &c.Presented, &c.Ref.Row, &c.Ref.Offset, &c.Country, &c.Outcome, &c.TalkS, &c.Staff, &c.Grade, &c.InstitutionID, &c.Rule, &c.Reasons, &c.Version, &c.PresentedName, &c.Ref.Source, &c.Ref.Table); err != nil {
 			return err
 		}
 		v := &calls[slices.Index(places, *place)]
-		c.ID, c.AccountID, c.StartedAt, c.Called, c.Presented, c.Ref.Row, c.Ref.Offset = v.ID, v.AccountID, v.StartedAt, v.Called, v.Presented, v.Ref.Row, v.Ref.Offset
+		c.AccountID, c.StartedAt, c.Called = v.AccountID, v.StartedAt, v.Called
+		if single {
+			c.ID, c.Presented, c.Ref.Row, c.Ref.Offset = v.ID, v.Presented, v.Ref.Row, v.Ref.Offset
+		}
 		*v = c
 		return nil
 	})
@@ -83,11 +91,13 @@ func (d *Desk) callsOf(ctx context.Context, pg *Page, table, where string, args 
 }
 
 const (
-	placeSQL = `
-SELECT place, call_id, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), COALESCE(presented_e164, 0), COALESCE(ref_row, 0), COALESCE(ref_offset, 0), count(*) OVER ()
+	singleColumns = "call_id, COALESCE(presented_e164, 0), COALESCE(ref_row, 0), COALESCE(ref_offset, 0)" // each call has its own
+	noSingle      = "'', 0, 0, 0"
+	placeSQL      = `
+SELECT place, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), %s, count(*) OVER ()
 FROM %s WHERE %s ORDER BY started_at, place LIMIT %d OFFSET %d`
 	placedSQL = `
-SELECT place, COALESCE(called_country, ''), COALESCE(outcome, ''), COALESCE(CAST(talk_s AS BIGINT), 0), COALESCE(staff, false), COALESCE(grade, ''), COALESCE(institution_id, ''),
+SELECT place, %s, COALESCE(called_country, ''), COALESCE(outcome, ''), COALESCE(CAST(talk_s AS BIGINT), 0), COALESCE(staff, false), COALESCE(grade, ''), COALESCE(institution_id, ''),
        COALESCE(rule, ''), COALESCE(CAST(reasons AS VARCHAR), ''), COALESCE(CAST(rule_version AS VARCHAR), ''), COALESCE(presented_name, ''),
        COALESCE(ref_source, ''), COALESCE(ref_table, '')
 FROM (%s) WHERE place IN (%s)`

@@ -62,8 +62,8 @@ named AS (
   FROM pair JOIN account_no a ON a.no = no_a JOIN account_no b ON b.no = no_b
 ),
 first_call AS ( -- the row of the call that each pair begins with
-  SELECT account_a, account_b, min({'s': v.ref_source, 't': v.ref_table, 'r': v.ref_row, 'o': v.ref_offset}) AS ref
-  FROM named JOIN number_call c ON c.called_e164 = named.called_e164 AND c.started_at = named.started_at AND c.account_id = account_a JOIN call_verdict_at v USING (place)
+  SELECT account_a, account_b, min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}) AS ref
+  FROM named JOIN number_call c ON c.called_e164 = named.called_e164 AND c.started_at = named.started_at AND c.account_id = account_a JOIN call_verdict_at USING (place)
   GROUP BY ALL
 )
 SELECT account_a, account_b, shared, called_a, called_b, round(shared / (called_a + called_b - shared), 4) AS jaccard, lift, days, first_at, last_at, apart_minutes,

@@ -32,21 +32,20 @@ number AS (
   FROM c GROUP BY called_e164 HAVING answered > 0
 ),
 caller AS (
-  SELECT called_e164, len(list_distinct(list(account_id))) AS accounts FROM c WHERE account_id IS NOT NULL GROUP BY called_e164
+  SELECT called_e164, count(*) AS accounts FROM (SELECT DISTINCT called_e164, account_id FROM c WHERE account_id IS NOT NULL) GROUP BY called_e164
 ),
 -- The row it rests on: of the answered calls with most talk, the first.
 longest AS (
-  SELECT c.called_e164, arg_max({'place': place, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS call
-  FROM c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
-  WHERE c.outcome = 'answered' GROUP BY c.called_e164
+  SELECT c.called_e164, arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS ref
+  FROM call_verdict c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
+  WHERE NOT c.staff AND c.outcome = 'answered' GROUP BY c.called_e164
 ),
-based AS (SELECT l.called_e164, {'s': v.ref_source, 't': v.ref_table, 'r': l.call.r, 'o': l.call.o} AS ref FROM longest l JOIN call_verdict_at v ON v.place = l.call.place),
 posed AS (
   SELECT called_e164, array_to_string(list_sort(list(institution_id)), ', ') AS institutions
   FROM (SELECT DISTINCT called_e164, institution_id FROM c WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C') AND institution_id IS NOT NULL)
   GROUP BY called_e164
 ),
-n AS (SELECT number.*, coalesce(accounts, 0) AS accounts, institutions, ref FROM number LEFT JOIN caller USING (called_e164) LEFT JOIN posed USING (called_e164) LEFT JOIN based USING (called_e164)),
+n AS (SELECT number.*, coalesce(accounts, 0) AS accounts, institutions, ref FROM number LEFT JOIN caller USING (called_e164) LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
 -- Why a number is not one to warn.
 held AS (
   SELECT n.called_e164, min(i.name) AS name

@@ -50,7 +50,7 @@ func Steps() []step.Step {
 	return []step.Step{
 		{Table: "report_link", About: "one call that a loss report may be about", Inputs: []string{"loss_report", "call_verdict", "name_match"}, SQL: reportLinkSQL},
 		{Table: "victim", About: "one called number", Inputs: []string{"call_verdict", "number_call", "passcode_call", "report_link", "institution", "institution_number", "account"},
-			Version: "police areas " + hex.EncodeToString(sum[:]), SQL: victimSQL, Prepare: step.Both(preparePolice, step.Placed("call_verdict"))},
+			Version: "police areas " + hex.EncodeToString(sum[:]), SQL: victimSQL, Prepare: preparePolice},
 		{Table: "victim_yield", About: "what a threshold of talk takes in", Inputs: []string{"victim", "call_verdict", "report_link", "loss_report"}, SQL: victimYieldSQL},
 		{Table: "contact_batch", About: "one batch of called numbers to warn, or what is excluded", Inputs: []string{"victim"}, SQL: contactBatchSQL},
 		{Table: "loss_total", About: "what was lost under one definition in one currency", Inputs: []string{"loss_report", "report_link", "rate"}, SQL: lossTotalSQL},

@@ -52,7 +52,7 @@ func (k *Case) tables() []table {
 			1::BIGINT AS answered_a_star, 2::BIGINT AS answered_a, 3::BIGINT AS answered_b, 4::BIGINT AS answered_c, 5::BIGINT AS answered_d FROM call_verdict GROUP BY ALL`},
 		{"account_session", store.KindFinding, `SELECT account_id, count(*) AS sessions, min("at") AS first_at, max("at") AS last_at FROM session GROUP BY account_id`},
 		{"account_call", store.KindFinding, `SELECT account_id, started_at, called_e164, call_id, presented_e164, ref_row, ref_offset, ref_row - 1 AS place FROM call_verdict`},
-		{"number_call", store.KindFinding, `SELECT called_e164, started_at, account_id, called_country, outcome, talk_s, staff, grade, institution_id, call_id, presented_e164, ref_row, ref_offset, ref_row - 1 AS place FROM call_verdict`},
+		{"number_call", store.KindFinding, `SELECT called_e164, started_at, account_id, called_country, outcome, talk_s, staff, grade, institution_id, ref_row - 1 AS place FROM call_verdict`},
 		{"block_rule", store.KindFinding, `SELECT * FROM (VALUES ('uk-cli-2023', 'GB', DATE '2023-05-15', 'number', {blocks impossible numbers}, {https://example.org}),
 			('uk-abroad-2025', 'GB', DATE '2025-01-29', 'from abroad', {blocks British numbers from abroad}, NULL)) v(rule_id, country, from_day, condition, text, source_url)`},
 		{"payment_value", store.KindFinding, `SELECT payment_id, account_id, "at", direction, asset, status, amount_sat, CASE WHEN amount_sat IS NULL THEN NULL ELSE 3777 END::BIGINT AS gbp_minor,
