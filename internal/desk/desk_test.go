@@ -261,3 +261,38 @@ func TestPlacesOfCalls(t *testing.T) {
 		t.Errorf("with %v\nwithout %v", with, without)
 	}
 }
+
+// The calls that a page lists by their places are those that call_verdict has, in every column; and a
+// call is found whatever row number is given with its id.
+func TestCallsByPlace(t *testing.T) {
+	k := desktest.New(t, desktest.Options{})
+	supervisor := desk.Person{Name: "sup", Role: auth.Supervisor}
+	account, err := k.Desk.Account(t.Context(), supervisor, k.Account(), 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := k.Desk.Number(t.Context(), supervisor, k.Number(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	campaign, err := k.Desk.Campaign(t.Context(), supervisor, k.Campaign(), 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, calls := range map[string][]desk.Call{"account": account.Calls, "number": number.Calls, "campaign": campaign.Calls} {
+		if len(calls) == 0 {
+			t.Errorf("%s: no calls", name)
+		}
+		for _, c := range calls {
+			for _, row := range []int64{c.Ref.Row, 0, c.Ref.Row + 1, -1} {
+				page, err := k.Desk.Call(t.Context(), supervisor, c.ID, row)
+				if err != nil {
+					t.Fatalf("%s, call %q, row %d: %v", name, c.ID, row, err)
+				}
+				if page.Call != c {
+					t.Errorf("%s lists\n%+v, and the call's page, row %d, has\n%+v", name, c, row, page.Call)
+				}
+			}
+		}
+	}
+}

@@ -11,21 +11,42 @@ import (
 // Prepare makes temporary tables, views or types that a step's SQL reads.
 type Prepare func(context.Context, *store.Case, *duckdb.Engine) error
 
-// Words is a Prepare that makes for each named column of a table the enumerated type COLUMN_word of
-// its texts, in their order. Cast to it, a text that repeats is sorted and written as a small
-// number; in the step's table it is a text again. A text that the type does not have fails.
+// Words is a Prepare that makes for each named column of a table the type COLUMN_word of its
+// texts, in their order. Cast to it, a text that repeats is sorted and written as a small
+// number; in the step's table it is a text again. Where the engine cannot enumerate the texts
+// (there is none, one has a NUL in it, or they are more than wordsMost), the type is that of a text.
 func Words(table string, columns ...string) Prepare {
 	return func(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 		for _, c := range columns {
-			name, c := duckdb.Ident(c+"_word"), duckdb.Ident(c)
-			texts := fmt.Sprintf("SELECT %s FROM %s WHERE %s IS NOT NULL", c, duckdb.Ident(table), c)
-			query := "SELECT DISTINCT * FROM (" + texts + " UNION ALL SELECT '' WHERE NOT EXISTS (" + texts + ")) ORDER BY 1" // a type has one text at least
-			if _, err := e.DB.ExecContext(ctx, "DROP TYPE IF EXISTS "+name+"; CREATE TYPE "+name+" AS ENUM ("+query+")"); err != nil {
+			if err := words(ctx, e, duckdb.Ident(table), c); err != nil {
 				return fmt.Errorf("words of %s of %s: %w", c, table, err)
 			}
 		}
 		return nil
 	}
+}
+
+const (
+	wordsMost  = 1_000_000 // texts of one type
+	wordsChars = 50_000_000
+)
+
+func words(ctx context.Context, e *duckdb.Engine, table, column string) error {
+	name, c := duckdb.Ident(column+"_word"), duckdb.Ident(column)
+	if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE words AS SELECT DISTINCT "+c+" AS word FROM "+table+" WHERE "+c+" IS NOT NULL"); err != nil {
+		return err
+	}
+	var plain bool
+	err := e.DB.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) BETWEEN 1 AND %d AND sum(length(word)) <= %d AND NOT bool_or(contains(word, chr(0))) FROM words", wordsMost, wordsChars)).Scan(&plain)
+	if err != nil {
+		return err
+	}
+	kind := "VARCHAR"
+	if plain {
+		kind = "ENUM (SELECT word FROM words ORDER BY word)"
+	}
+	_, err = e.DB.ExecContext(ctx, "DROP TYPE IF EXISTS "+name+"; CREATE TYPE "+name+" AS "+kind+"; DROP TABLE words")
+	return err
 }
 
 // Both is a Prepare that runs one and then the other.
