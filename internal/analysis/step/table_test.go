@@ -10,8 +10,8 @@ import (
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
-// What is filled in is read back, whatever the texts hold.
-func TestFill(t *testing.T) {
+// empty is a case without a table, and its engine.
+func empty(t *testing.T) (*store.Case, *duckdb.Engine) {
 	c, err := store.Create(filepath.Join(t.TempDir(), "case"), store.Config{ID: "t", Name: "t", TimeZone: "Europe/London", Created: time.Unix(0, 0)})
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,13 @@ func TestFill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close()
+	t.Cleanup(func() { e.Close() })
+	return c, e
+}
+
+// What is filled in is read back, whatever the texts hold.
+func TestFill(t *testing.T) {
+	_, e := empty(t)
 	rows := [][]string{{"a", "1.5"}, {"nul\x00 in it", "2"}, {"'); DROP TABLE filled; --", "3"}, {"\u202e\"\\", ""}, {"", "5"}}
 	for len(rows) < 5003 {
 		rows = append(rows, []string{"more", "6"})

@@ -5,24 +5,14 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // What is cast to a column's words, sorted and written is read back as the texts it was, whatever they
 // hold; a column without a text has a type too.
 func TestWords(t *testing.T) {
-	c, err := store.Create(filepath.Join(t.TempDir(), "case"), store.Config{ID: "t", Name: "t", TimeZone: "Europe/London", Created: time.Unix(0, 0)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := duckdb.Open(t.Context(), c, duckdb.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
+	c, e := empty(t)
 	texts := []string{"'); DROP TABLE said; --", "A", "A ", "a", strings.Repeat("long ", 20_000), "\u202e\"\\", "żółć"}
 	rows := make([][]string, len(texts))
 	for i, text := range texts {
