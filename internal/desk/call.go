@@ -118,15 +118,16 @@ func scanJudged(r *sql.Rows, v *judged) error {
 	return r.Scan(append(callInto(&v.Call), &v.Contradictions, &v.Resembles, &v.RoleHint, &v.would, &v.might, &v.then)...)
 }
 
-// callAt finds one call by its id and, where it is known, the number of its row: call_verdict lies nearly in
-// the order of rows, but not of ids.
-func (d *Desk) callAt(ctx context.Context, key string, row int64) (judged, error) {
+// oneCall runs a query that finds a call by its id, at first among rows of that number only (0: not known):
+// the tables of calls lie nearly in the order of rows, but not of ids. Elsewhere the row may have
+// another number: a table that is not built yet from what was mapped has that of an earlier snapshot.
+func oneCall[T any](ctx context.Context, d *Desk, query string, scan func(*sql.Rows, *T) error, key string, row int64) (T, error) {
 	if row > 0 {
-		if v, err := first(ctx, d, judgedSQL+" AND ref_row = ?", scanJudged, key, row); !errors.Is(err, ErrNotFound) {
+		if v, err := first(ctx, d, query+" AND ref_row = ?", scan, key, row); !errors.Is(err, ErrNotFound) {
 			return v, err
 		}
 	}
-	return first(ctx, d, judgedSQL, scanJudged, key)
+	return first(ctx, d, query, scan, key)
 }
 
 // places reports whether a table has the places of the rows of call_verdict as it is published
@@ -149,7 +150,7 @@ const callDetailSQL = `
 SELECT answered_at, ended_at, presented_raw, received_cli_raw, called_raw, CAST(ring_s AS BIGINT), CAST(cost_minor AS BIGINT),
        COALESCE(currency, ''), COALESCE(trunk, ''), COALESCE(CAST(script_id AS VARCHAR), ''), COALESCE(recording, ''), COALESCE(CAST(upstream_ip AS VARCHAR), ''),
        CAST(keypress_count AS BIGINT)
-FROM call WHERE call_id = ? AND ref_row = ?`
+FROM call WHERE call_id = ?`
 
 // Beside is what stands beside a call's verdict and does not decide it.
 type Beside struct {
@@ -205,14 +206,14 @@ func (d *Desk) Call(ctx context.Context, p Person, key string, row int64) (CallP
 	a := Asked{Action: SeePeople, Object: id("call", key), Needs: []string{"call", "call_verdict", "account"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (CallPage, error) {
 		var c CallPage
-		v, err := d.callAt(ctx, key, row)
+		v, err := oneCall(ctx, d, judgedSQL, scanJudged, key, row)
 		if err != nil {
 			return c, err
 		}
 		c.Call = v.Call
 		return c, together(
 			func() (err error) {
-				c.Detail, err = first(ctx, d, callDetailSQL, func(r *sql.Rows, v *CallDetail) error {
+				c.Detail, err = oneCall(ctx, d, callDetailSQL, func(r *sql.Rows, v *CallDetail) error {
 					return r.Scan(&v.AnsweredAt, &v.EndedAt, &v.PresentedRaw, &v.ReceivedCLIRaw, &v.CalledRaw, &v.RingS, &v.CostMinor,
 						&v.Currency, &v.Trunk, &v.ScriptID, &v.Recording, &v.UpstreamIP, &v.Keypresses)
 				}, key, c.Call.Ref.Row)

@@ -149,13 +149,9 @@ func TestPagesHaveNoCap(t *testing.T) {
 	}
 }
 
-// TestNewTablesAppear publishes a table from another engine, as another process would.
-func TestNewTablesAppear(t *testing.T) {
-	k := desktest.New(t, desktest.Options{Empty: true})
-	var notBuilt *desk.NotBuilt
-	if _, err := k.Desk.Days(t.Context(), supervisor); !errors.As(err, &notBuilt) || len(notBuilt.Tables) != 1 {
-		t.Fatalf("before: %v", err)
-	}
+// publish publishes a table from another engine, and waits until the desk looks again.
+func publish(t *testing.T, k *desktest.Case, table, kind, query string) {
+	t.Helper()
 	engine, err := duckdb.Open(t.Context(), k.Store, duckdb.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -166,17 +162,26 @@ func TestNewTablesAppear(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stage.Discard()
-	rows, cols, err := engine.Write(t.Context(), "SELECT DATE '2022-01-01' AS day, 4::BIGINT AS calls, 3::BIGINT AS answered, 2::BIGINT AS calls_uk, 1::BIGINT AS long_calls_uk",
-		filepath.Join(stage.Dir, "p.parquet"))
+	rows, cols, err := engine.Write(t.Context(), query, filepath.Join(stage.Dir, "p.parquet"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = stage.Publish(t.Context(), store.Manifest{Table: "calls_by_day", Kind: store.KindFinding, Step: "s", StepVersion: "1", Columns: cols,
+	_, err = stage.Publish(t.Context(), store.Manifest{Table: table, Kind: kind, Step: "s", StepVersion: "1", Columns: cols,
 		Files: []store.File{{Name: "p.parquet", Rows: rows}}}, func(context.Context, store.Manifest, string) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(1100 * time.Millisecond)
+}
+
+// TestNewTablesAppear publishes a table from another engine, as another process would.
+func TestNewTablesAppear(t *testing.T) {
+	k := desktest.New(t, desktest.Options{Empty: true})
+	var notBuilt *desk.NotBuilt
+	if _, err := k.Desk.Days(t.Context(), supervisor); !errors.As(err, &notBuilt) || len(notBuilt.Tables) != 1 {
+		t.Fatalf("before: %v", err)
+	}
+	publish(t, k, "calls_by_day", store.KindFinding, "SELECT DATE '2022-01-01' AS day, 4::BIGINT AS calls, 3::BIGINT AS answered, 2::BIGINT AS calls_uk, 1::BIGINT AS long_calls_uk")
 	days, err := k.Desk.Days(t.Context(), supervisor)
 	if err != nil || len(days) != 1 || days[0] != (desk.Day{Day: "2022-01-01", Calls: 4, Answered: 3, CallsUK: 2, LongCallsUK: 1}) {
 		t.Fatalf("after: %+v, %v", days, err)
@@ -266,7 +271,6 @@ func TestPlacesOfCalls(t *testing.T) {
 // call is found whatever row number is given with its id.
 func TestCallsByPlace(t *testing.T) {
 	k := desktest.New(t, desktest.Options{})
-	supervisor := desk.Person{Name: "sup", Role: auth.Supervisor}
 	account, err := k.Desk.Account(t.Context(), supervisor, k.Account(), 1, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -294,5 +298,22 @@ func TestCallsByPlace(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A call mapped anew, whose row has another number, is shown whole before its verdict is built anew.
+func TestCallMappedAnew(t *testing.T) {
+	k := desktest.New(t, desktest.Options{})
+	before, err := k.Desk.Call(t.Context(), supervisor, k.Call(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, k, "call", store.KindCase, "SELECT * REPLACE (ref_row + 1000 AS ref_row) FROM call")
+	after, err := k.Desk.Call(t.Context(), supervisor, k.Call(), before.Call.Ref.Row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Detail != before.Detail {
+		t.Errorf("%+v, before: %+v", after.Detail, before.Detail)
 	}
 }

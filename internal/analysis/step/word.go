@@ -14,7 +14,7 @@ type Prepare func(context.Context, *store.Case, *duckdb.Engine) error
 // Words is a Prepare that makes for each named column of a table the type COLUMN_word of its
 // texts, in their order. Cast to it, a text that repeats is sorted and written as a small
 // number; in the step's table it is a text again. Where the engine cannot enumerate the texts
-// (there is none, one has a NUL in it, or they are more than wordsMost), the type is that of a text.
+// (there is none, one has a NUL in it, or they are more than wordsMost or longer than wordsChars), the type is that of a text.
 func Words(table string, columns ...string) Prepare {
 	return func(ctx context.Context, _ *store.Case, e *duckdb.Engine) error {
 		for _, c := range columns {
@@ -27,8 +27,8 @@ func Words(table string, columns ...string) Prepare {
 }
 
 const (
-	wordsMost  = 1_000_000 // texts of one type
-	wordsChars = 50_000_000
+	wordsMost  = 1_000_000  // texts of one type
+	wordsChars = 50_000_000 // characters of all of them
 )
 
 func words(ctx context.Context, e *duckdb.Engine, table, column string) error {
