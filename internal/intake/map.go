@@ -89,11 +89,14 @@ func (in *Intake) Apply(ctx context.Context, id casefile.SourceID, m *mapping.Ma
 
 // Map computes the case tables that are stale.
 func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) error {
-	plans, err := mapping.Plans(in.Case)
-	if err != nil {
+	if err := e.Refresh(ctx); err != nil {
 		return err
 	}
-	if err := e.Refresh(ctx); err != nil {
+	if err := in.snapshots(ctx, e, tell); err != nil {
+		return err
+	}
+	plans, err := mapping.Plans(ctx, in.Case, e)
+	if err != nil {
 		return err
 	}
 	// The look-ups stand on the right of their joins and are the side to build: rows then keep
@@ -101,8 +104,7 @@ func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) 
 	if _, err := e.DB.ExecContext(ctx, "SET disabled_optimizers = 'build_side_probe_side'"); err != nil {
 		return err
 	}
-	reset := func() { _, _ = e.DB.ExecContext(context.WithoutCancel(ctx), "RESET disabled_optimizers") } // only speed depends on it
-	defer reset()
+	defer e.DB.ExecContext(context.WithoutCancel(ctx), "RESET disabled_optimizers") // only speed depends on it
 	var said sync.Mutex
 	run, running := errgroup.WithContext(ctx)
 	run.SetLimit(2) // a small table beside the large one: each leaves the machine idle at its ends
@@ -132,11 +134,7 @@ func (in *Intake) Map(ctx context.Context, e *duckdb.Engine, tell func(Mapped)) 
 	if err := run.Wait(); err != nil {
 		return err
 	}
-	if err := e.Refresh(ctx); err != nil {
-		return err
-	}
-	reset()
-	return in.snapshots(ctx, e, tell)
+	return e.Refresh(ctx)
 }
 
 // snapshots computes what changed between the snapshots of a source, when it is stale.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,41 @@ func (c *Case) Stage() (*Stage, error) {
 
 // Discard removes the stage. It is safe to call after Publish.
 func (s *Stage) Discard() { os.RemoveAll(s.Dir) }
+
+// Like hashes the stage's files and gives them with those first that have the content of a file
+// of an earlier version of the table, in that version's order. What stands on the table file by
+// file sees by that what is new.
+func (s *Stage) Like(was Manifest, files []File) ([]File, error) {
+	files = append([]File(nil), files...)
+	if err := s.finish(files); err != nil {
+		return nil, err
+	}
+	var list []File
+	for _, old := range was.Files {
+		if i := slices.IndexFunc(files, func(f File) bool { return f.SHA256 == old.SHA256 }); i >= 0 {
+			list, files = append(list, files[i]), slices.Delete(files, i, i+1)
+		}
+	}
+	return append(list, files...), nil
+}
+
+// Link gives the stage a file of an earlier version of the table: the same file under another
+// name. It is an error if that is not there with the size it had.
+func (s *Stage) Link(was Manifest, old File, name string) (File, error) {
+	from, to := filepath.Join(s.c.tableDir(was.Table), was.Version, old.Name), filepath.Join(s.Dir, name)
+	if err := os.Link(from, to); err != nil {
+		return File{}, err
+	}
+	info, err := os.Stat(to)
+	if err == nil && info.Size() != old.Size {
+		err = fmt.Errorf("%s has not the %d bytes that were written", from, old.Size)
+	}
+	if err != nil {
+		return File{}, errors.Join(err, os.Remove(to))
+	}
+	old.Name = name
+	return old, nil
+}
 
 // Publish makes the stage's files safe and hashes those that come without a hash (m.Files names
 // them in order with their row counts), completes the manifest, records it and makes it the
@@ -232,7 +268,7 @@ func (s *Stage) finish(files []File) error {
 
 // finish makes a file safe on disk, and hashes it if whoever wrote it did not.
 func (f *File) finish(dir string) error {
-	file, err := os.OpenFile(filepath.Join(dir, f.Name), os.O_RDWR, 0)
+	file, err := os.Open(filepath.Join(dir, f.Name)) // one that was linked may not be written to
 	if err != nil {
 		return err
 	}

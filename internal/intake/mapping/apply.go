@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,14 +19,23 @@ import (
 type Plan struct {
 	Manifest store.Manifest // without columns and files
 	Mappings []string       // names of those that fill it
-	SQL      string         // empty: no source fills the table, it has no rows
+	SQL      []string       // of each file of the table; empty: no source fills it, it has no rows
 }
 
 // planVersion is the version of this package's way of compiling.
-const planVersion = "1"
+const planVersion = "2"
 
-// Plans makes the plan of every case table from the mappings applied to the case's sources.
-func Plans(c *store.Case) ([]Plan, error) {
+// ownFile is of how many rows in its tables a state of a source has a file of its own in the
+// case table that it fills. All smaller ones share one.
+const ownFile = 1_000_000
+
+// Plans makes the plan of every case table from the mappings applied to the case's sources. Of
+// a case with series, the table of changes must be published.
+func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error) {
+	news, err := newsOf(ctx, c, e)
+	if err != nil {
+		return nil, err
+	}
 	sources, err := c.Sources()
 	if err != nil {
 		return nil, err
@@ -36,8 +46,10 @@ func Plans(c *store.Case) ([]Plan, error) {
 	}
 	slices.SortFunc(sources, func(a, b store.Source) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	type filled struct {
-		selects []string
+		selects map[casefile.SourceID][]string // by the source that has a file of its own; the empty one is the rest
+		order   []casefile.SourceID
 		inputs  map[string]string
+		params  map[string]string
 		by      []string // mappings
 	}
 	tables := map[string]*filled{}
@@ -73,7 +85,8 @@ func Plans(c *store.Case) ([]Plan, error) {
 			for _, from := range m.Tables[model.Name] {
 				f := tables[model.Name]
 				if f == nil {
-					f = &filled{inputs: map[string]string{}}
+					f = &filled{selects: map[casefile.SourceID][]string{}, inputs: map[string]string{},
+						params: map[string]string{"timezone": c.Config.TimeZone}}
 					tables[model.Name] = f
 				}
 				if from.From == "*" {
@@ -88,19 +101,34 @@ func Plans(c *store.Case) ([]Plan, error) {
 				if held[from.From] == nil {
 					continue // a table the platform did not use
 				}
-				sql, err := from.fill(model, c.Config.TimeZone, func(table string) (relation, bool) {
-					r, ok := relations[table]
-					return r, ok
-				})
-				if err != nil {
-					return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
+				states := held[from.From]
+				for i, state := range states {
+					sql, err := from.fill(model, c.Config.TimeZone, func(string) (relation, bool) {
+						return states.part(m.Key(from.From, states), i), true
+					}, func(table string) (relation, bool) {
+						r, ok := relations[table]
+						return r, ok
+					})
+					if err != nil {
+						return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
+					}
+					file := state.Source
+					if state.Rows < ownFile || model.Name == "institution" {
+						file = ""
+					}
+					if f.selects[file] == nil && file != "" {
+						f.order = append(f.order, file)
+					}
+					f.selects[file] = append(f.selects[file], sql)
 				}
 				for _, table := range from.tables() {
 					for _, t := range held[table] {
 						f.inputs[t.Table] = t.Version
+						if len(held[table]) > 1 {
+							f.params["new in "+t.Table] = news[t.Table]
+						}
 					}
 				}
-				f.selects = append(f.selects, sql)
 				if !slices.Contains(f.by, m.Name) {
 					f.by = append(f.by, m.Name)
 				}
@@ -113,9 +141,15 @@ func Plans(c *store.Case) ([]Plan, error) {
 			Params: map[string]string{"timezone": c.Config.TimeZone}}
 		p := Plan{}
 		if f := tables[model.Name]; f != nil {
-			p.SQL, p.Mappings = strings.Join(f.selects, "\nUNION ALL\n"), f.by
-			if model.Name == "institution" {
-				p.SQL = oneInstitution(p.SQL)
+			p.Mappings, m.Params = f.by, f.params
+			if f.selects[""] != nil {
+				f.order = append(f.order, "")
+			}
+			for _, file := range f.order {
+				p.SQL = append(p.SQL, strings.Join(f.selects[file], "\nUNION ALL\n"))
+			}
+			if model.Name == "institution" && p.SQL != nil {
+				p.SQL[0] = oneInstitution(p.SQL[0])
 			}
 			for name, version := range f.inputs {
 				m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: version})
@@ -125,13 +159,39 @@ func Plans(c *store.Case) ([]Plan, error) {
 		for _, col := range slices.Concat(model.Columns, casefile.RefColumns()) {
 			m.Columns = append(m.Columns, store.Column{Name: col.Name, Type: col.Type})
 		}
-		sum := sha256.Sum256([]byte(planVersion + "\x00" + duckdb.MacrosVersion() + "\x00" + p.SQL))
+		sum := sha256.Sum256([]byte(planVersion + "\x00" + duckdb.MacrosVersion() + "\x00" + strings.Join(p.SQL, "\x00")))
 		m.StepVersion = hex.EncodeToString(sum[:])
 		m.Version = m.VersionOf()
 		p.Manifest = m
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// newsOf says what is new in each state of a series' table, by the table's name in the case: how many rows
+// appeared or changed, and a digest of which they are. A case table stands on no more of the
+// table of changes, so a snapshot of other tables does not touch it.
+func newsOf(ctx context.Context, c *store.Case, e *duckdb.Engine) (map[string]string, error) {
+	if _, err := c.Table(ChangeTable); errors.Is(err, store.ErrNoTable) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	rows, err := e.DB.QueryContext(ctx, "SELECT after_ref_source, source_table, count(*) || ' ' || sum(md5_number_lower(CAST(after_ref_row AS VARCHAR))) FROM "+ChangeTable+" WHERE "+isNew+" GROUP BY ALL")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	news := map[string]string{}
+	for rows.Next() {
+		var id casefile.SourceID
+		var table, digest string
+		if err := rows.Scan(&id, &table, &digest); err != nil {
+			return nil, err
+		}
+		news[store.SourceTableName(id, table)] = digest
+	}
+	return news, rows.Err()
 }
 
 // oneInstitution makes one row of all that the registry and other lists say of an institution
@@ -185,15 +245,21 @@ func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record s
 	}
 	defer stage.Discard()
 	m := p.Manifest
-	if p.SQL != "" {
-		const file = "part-00000.parquet"
-		rows, cols, err := e.Write(ctx, p.SQL, stage.Dir+"/"+file)
+	m.Files = []store.File{}
+	for i, sql := range p.SQL {
+		file := fmt.Sprintf("part-%05d.parquet", i)
+		rows, cols, err := e.Write(ctx, sql, stage.Dir+"/"+file)
 		if err != nil {
 			return store.Manifest{}, fmt.Errorf("case table %s, filled by mapping %s: %w", m.Table, strings.Join(p.Mappings, ", "), err)
 		}
-		m.Columns, m.Files = cols, []store.File{{Name: file, Rows: rows}}
-	} else {
-		m.Files = []store.File{}
+		m.Columns, m.Files = cols, append(m.Files, store.File{Name: file, Rows: rows})
+	}
+	if was, err := c.Table(m.Table); err == nil {
+		if m.Files, err = stage.Like(was, m.Files); err != nil {
+			return store.Manifest{}, err
+		}
+	} else if !errors.Is(err, store.ErrNoTable) {
+		return store.Manifest{}, err
 	}
 	return stage.Publish(ctx, m, record)
 }

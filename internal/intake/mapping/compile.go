@@ -156,23 +156,25 @@ type distinct struct {
 // Select is the SQL that fills one case table from one source table of a source, whose
 // tables are given by the source's own names.
 func (s Source) Select(model casefile.ModelTable, id casefile.SourceID, zone string, tables map[string]store.Manifest) (string, error) {
-	return s.fill(model, zone, func(table string) (relation, bool) {
+	given := func(table string) (relation, bool) {
 		t, ok := tables[table]
 		return plain(t, id), ok
-	})
+	}
+	return s.fill(model, zone, given, given)
 }
 
 // relation is a source table as SQL reads it, see series.go.
 type relation struct {
 	rows    string // FROM item: the rows that count
 	values  string // FROM item with at least the values that rows has
-	source  string // SQL of a row's source, over t
+	source  string // SQL of the source; of a whole series there is none
 	columns []string
 }
 
-// fill is Select over a source or a series: tables gives its source tables.
-func (s Source) fill(model casefile.ModelTable, zone string, tables func(table string) (relation, bool)) (string, error) {
-	from, err := needed(tables, s.From, s.Optional)
+// fill is Select over a source or a state of a series: part gives the table whose rows it
+// takes, tables those that it joins to them.
+func (s Source) fill(model casefile.ModelTable, zone string, part, tables func(table string) (relation, bool)) (string, error) {
+	from, err := needed(part, s.From, s.Optional)
 	if err != nil {
 		return "", err
 	}

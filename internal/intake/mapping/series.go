@@ -11,10 +11,19 @@ import (
 )
 
 // A series is one platform in several states: a source and its later snapshots. One mapping,
-// that of the first, is for all. Each row counts once: as the latest state that has it, under
-// that state's reference. A row is known again by its key: the primary key that the table
-// declares, else the identity that the mapping takes from a column, else by all its values.
-// What vanished later still counts, from the last state that has it.
+// that of the first, is for all. Each row counts once: with the values of the latest state that
+// has it, under the reference of the state since which it has them. So a later state changes no
+// reference to what stayed as it was, and adds to the case only what is new in it. A row is
+// known again by its key: the primary key that the table declares, else the identity that the
+// mapping takes from a column, else by all its values. What vanished later still counts, from
+// the last state that has it.
+
+// ChangeTable is the table of what appeared, changed and vanished from state to state, which
+// package snapshot makes. The case tables of a series stand on it.
+const ChangeTable = "snapshot_change"
+
+// isNew holds of its rows that are about a row with new values in the later state.
+const isNew = "change IN ('appeared', 'changed')"
 
 // Held is one state of a source table.
 type Held struct {
@@ -157,19 +166,16 @@ const identityMark = "id "
 
 // Keyed is a select of a state's rows by what they are known by: columns k0, k1 ..., how many
 // n says, then ref_row and what more names, as SQL over r. from is the state's FROM item.
-// With numbered, or where the key is not declared to be unique, the last of the k is the
-// row's number among those with the same others, so that rows that are there twice count twice.
-// It is numbered behind the select of the rest: a window carries all that its input has.
-func (s States) Keyed(k Key, h Held, from string, numbered bool, more ...string) (sql string, n int) {
+// The last of the k is the row's number among those with the same others, so that rows that are
+// there twice count twice, also where the key is declared to be unique: a doctored dump need not
+// keep to it. It is numbered behind the select of the rest: a window carries all that its input has.
+func (s States) Keyed(k Key, h Held, from string, more ...string) (sql string, n int) {
 	var list, names []string
 	for i, x := range s.identify(k, h, "r") {
 		names = append(names, fmt.Sprintf("k%d", i))
 		list = append(list, fmt.Sprintf("%s AS k%d", x, i))
 	}
 	sql = "SELECT " + strings.Join(append(append(list, "r.ref_row"), more...), ", ") + " FROM " + from + " r"
-	if !numbered && k.Columns != nil {
-		return sql, len(names)
-	}
 	return fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY ref_row) AS k%d FROM (%s)", strings.Join(names, ", "), len(names), sql), len(names) + 1
 }
 
@@ -224,44 +230,84 @@ func plain(t store.Manifest, id casefile.SourceID) relation {
 	return r
 }
 
-// relation is the series' rows, each once: a state's rows without those that a later state
-// has too, earliest state first.
+// relation is the series' rows, each once: the parts of all states, earliest first.
 func (s States) relation(k Key) relation {
 	if len(s) == 1 {
 		return plain(s[0].Manifest, s[0].Source)
 	}
-	columns := s.Columns()
-	free := func(name string) string { // a hostile table may have any column
-		for slices.ContainsFunc(columns, func(c string) bool { return strings.EqualFold(c, name) }) {
-			name += "_"
-		}
-		return duckdb.Ident(name)
-	}
-	source := free("ref_state")
+	r := relation{columns: s.Columns()}
 	var rows, values []string
-	for i, h := range s {
-		var list []string
-		for _, c := range columns {
-			list = append(list, s.Value(h, "s", c)+" AS "+duckdb.Ident(c))
-		}
-		own := strings.Join(list, ", ")
-		values = append(values, "SELECT "+own+" FROM "+duckdb.Ident(h.Table)+" s")
-		row := fmt.Sprintf("SELECT s.ref_row, s.ref_offset, s.ref_misfit, %s, %s AS %s FROM %s s", own, duckdb.Literal(string(h.Source)), source, duckdb.Ident(h.Table))
-		if i < len(s)-1 {
-			mine, n := s.Keyed(k, h, duckdb.Ident(h.Table), false)
-			var same, keys, later []string
-			for i := range n {
-				same = append(same, fmt.Sprintf("a.k%d = b.k%[1]d", i))
-				keys = append(keys, fmt.Sprintf("k%d", i))
-			}
-			for _, l := range s[i+1:] {
-				theirs, _ := s.Keyed(k, l, duckdb.Ident(l.Table), false)
-				later = append(later, "SELECT "+strings.Join(keys, ", ")+" FROM ("+theirs+")")
-			}
-			row += fmt.Sprintf(" SEMI JOIN (SELECT a.ref_row FROM (%s) a ANTI JOIN (%s) b ON %s) gone ON gone.ref_row = s.ref_row",
-				mine, strings.Join(later, " UNION ALL "), strings.Join(same, " AND "))
-		}
-		rows = append(rows, row)
+	for i := range s {
+		part := s.part(k, i)
+		rows, values = append(rows, part.rows), append(values, part.values)
 	}
-	return relation{rows: "(" + strings.Join(rows, "\nUNION ALL ") + ")", values: "(" + strings.Join(values, " UNION ALL ") + ")", source: "t." + source, columns: columns}
+	r.rows, r.values = "("+strings.Join(rows, "\nUNION ALL ")+")", "("+strings.Join(values, " UNION ALL ")+")"
+	return r
+}
+
+// part is what the i-th state gives of the series' rows: those that are new in it (of the first,
+// all), without those that a later state has with other values, or anew after they had vanished.
+func (s States) part(k Key, i int) relation {
+	if len(s) == 1 {
+		return plain(s[0].Manifest, s[0].Source)
+	}
+	h := s[i]
+	columns := s.Columns()
+	var list []string
+	for _, c := range columns {
+		list = append(list, s.Value(h, "s", c)+" AS "+duckdb.Ident(c))
+	}
+	own, table := strings.Join(list, ", "), duckdb.Ident(h.Table)
+	rows := "SELECT s.ref_row, s.ref_offset, s.ref_misfit, " + own + " FROM " + table + " s"
+	if i > 0 {
+		rows += s.news("s", i)
+	}
+	if i < len(s)-1 {
+		rows += " ANTI JOIN (" + s.gone(k, i) + ") gone ON gone.ref_row = s.ref_row"
+	}
+	return relation{rows: "(" + rows + ")", values: "(SELECT " + own + " FROM " + table + " s)", source: duckdb.Literal(string(h.Source)), columns: columns}
+}
+
+// news is a join that keeps of the i-th state's rows in alias those that are new in it. Where
+// it has other columns than the state before it, all are: what was compared is not all there is.
+func (s States) news(alias string, i int) string {
+	if !slices.Equal(s[i].Columns, s[i-1].Columns) {
+		return ""
+	}
+	return fmt.Sprintf(" SEMI JOIN (SELECT after_ref_row FROM %s WHERE after_ref_source = %s AND after_ref_table = %s AND %s) news ON news.after_ref_row = %s.ref_row",
+		ChangeTable, duckdb.Literal(string(s[i].Source)), duckdb.Literal(s[i].SourceTable), isNew, alias)
+}
+
+// gone is a select of ref_row: the i-th state's rows that a later state has as new. Only rows
+// with a key of these are numbered, which are all with that key.
+func (s States) gone(k Key, i int) string {
+	keys := func(j int, from string) string {
+		var list []string
+		for n, x := range s.identify(k, s[j], "r") {
+			list = append(list, fmt.Sprintf("%s AS k%d", x, n))
+		}
+		return "SELECT " + strings.Join(list, ", ") + " FROM " + from
+	}
+	var later []string
+	for j := i + 1; j < len(s); j++ {
+		later = append(later, keys(j, duckdb.Ident(s[j].Table)+" r"+s.news("r", j)))
+	}
+	near := func(j int) string { // a state's rows with these keys
+		var same []string
+		for n, x := range s.identify(k, s[j], "r") {
+			same = append(same, fmt.Sprintf("f.k%d = %s", n, x))
+		}
+		return "(SELECT r.* FROM " + duckdb.Ident(s[j].Table) + " r SEMI JOIN (" + strings.Join(later, " UNION ALL ") + ") f ON " + strings.Join(same, " AND ") + ")"
+	}
+	mine, n := s.Keyed(k, s[i], near(i))
+	var names, same []string
+	for x := range n {
+		names, same = append(names, fmt.Sprintf("k%d", x)), append(same, fmt.Sprintf("a.k%d = b.k%[1]d", x))
+	}
+	var theirs []string
+	for j := i + 1; j < len(s); j++ {
+		sql, _ := s.Keyed(k, s[j], near(j))
+		theirs = append(theirs, "SELECT "+strings.Join(names, ", ")+" FROM ("+sql+") r"+s.news("r", j))
+	}
+	return "SELECT a.ref_row FROM (" + mine + ") a SEMI JOIN (" + strings.Join(theirs, " UNION ALL ") + ") b ON " + strings.Join(same, " AND ")
 }

@@ -32,7 +32,7 @@ import (
 )
 
 // Table is the name of the table of changes.
-const Table = "snapshot_change"
+const Table = mapping.ChangeTable
 
 // version is the version of this package's way of comparing.
 const version = "1"
@@ -271,8 +271,7 @@ func (r *run) pair(ctx context.Context, say row, before, after *state, key mappi
 		for _, c := range states.Common() {
 			values = append(values, states.Value(s.Held, "r", c))
 		}
-		// Numbered even where the key is declared to be unique: a doctored dump need not keep to it.
-		sql, n := states.Keyed(key, s.Held, s.from, true, "hash("+strings.Join(append(values, "r.ref_misfit"), ", ")+") AS h", "r.ref_offset AS o")
+		sql, n := states.Keyed(key, s.Held, s.from, "hash("+strings.Join(append(values, "r.ref_misfit"), ", ")+") AS h", "r.ref_offset AS o")
 		same = nil
 		for i := range n {
 			same = append(same, fmt.Sprintf("b.k%d = a.k%[1]d", i))
