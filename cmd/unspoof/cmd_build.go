@@ -72,10 +72,13 @@ func build(ctx context.Context, w *workspace, r *reporter, names []string) error
 			r.event("step", map[string]any{"table": table, "why": why})
 		},
 		func(s step.Ran) {
-			r.event("built", map[string]any{"table": s.Table, "rows": s.Rows, "fresh": s.Fresh, "why": s.Why, "seconds": s.Took.Seconds()})
-			if s.Fresh {
+			r.event("built", map[string]any{"table": s.Table, "rows": s.Rows, "kept": s.Kept, "fresh": s.Fresh, "why": s.Why, "seconds": s.Took.Seconds()})
+			switch {
+			case s.Fresh:
 				r.line("%-20s %12s rows  unchanged", s.Table, humanize.Comma(s.Rows))
-			} else {
+			case s.Kept > 0:
+				r.line("%-20s %12s rows  %s  (%s; %s rows kept)", s.Table, humanize.Comma(s.Rows), took(s.Took), s.Why, humanize.Comma(s.Kept))
+			default:
 				r.line("%-20s %12s rows  %s  (%s)", s.Table, humanize.Comma(s.Rows), took(s.Took), s.Why)
 			}
 		})

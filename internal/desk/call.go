@@ -69,12 +69,11 @@ func (d *Desk) callsOf(ctx context.Context, pg *Page, table, where string, args 
 		}
 		return nil, err
 	}
-	placed, err := d.engine.Placed(d.tables["call_verdict"])
+	at, err := d.engine.At(d.tables["call_verdict"], places)
 	if err != nil {
 		return nil, err
 	}
-	list := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(places), "[]")), ", ")
-	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, there, placed, list), func(r *sql.Rows, place *int64) error {
+	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, there, at), func(r *sql.Rows, place *int64) error {
 		var c Call
 		if err := r.Scan(place, &c.ID, &c.Presented, &c.Ref.Row, &c.Ref.Offset, &c.Country, &c.Outcome, &c.TalkS, &c.Staff, &c.Grade, &c.InstitutionID, &c.Rule, &c.Reasons, &c.Version, &c.PresentedName, &c.Ref.Source, &c.Ref.Table); err != nil {
 			return err
@@ -100,7 +99,7 @@ FROM %s WHERE %s ORDER BY started_at, place LIMIT %d OFFSET %d`
 SELECT place, %s, COALESCE(called_country, ''), COALESCE(outcome, ''), COALESCE(CAST(talk_s AS BIGINT), 0), COALESCE(staff, false), COALESCE(grade, ''), COALESCE(institution_id, ''),
        COALESCE(rule, ''), COALESCE(CAST(reasons AS VARCHAR), ''), COALESCE(CAST(rule_version AS VARCHAR), ''), COALESCE(presented_name, ''),
        COALESCE(ref_source, ''), COALESCE(ref_table, '')
-FROM (%s) WHERE place IN (%s)`
+FROM (%s)`
 )
 
 // judged is all that call_verdict has of one call.

@@ -39,6 +39,7 @@ type File struct {
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
 	Rows   int64  `json:"rows"`
+	Of     string `json:"of,omitempty"` // of a case table: a digest of what the file was computed from
 }
 
 // Manifest says what one version of a table consists of and what it was computed from.

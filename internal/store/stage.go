@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,23 +39,6 @@ func (c *Case) Stage() (*Stage, error) {
 
 // Discard removes the stage. It is safe to call after Publish.
 func (s *Stage) Discard() { os.RemoveAll(s.Dir) }
-
-// Like hashes the stage's files and gives them with those first that have the content of a file
-// of an earlier version of the table, in that version's order. What stands on the table file by
-// file sees by that what is new.
-func (s *Stage) Like(was Manifest, files []File) ([]File, error) {
-	files = append([]File(nil), files...)
-	if err := s.finish(files); err != nil {
-		return nil, err
-	}
-	var list []File
-	for _, old := range was.Files {
-		if i := slices.IndexFunc(files, func(f File) bool { return f.SHA256 == old.SHA256 }); i >= 0 {
-			list, files = append(list, files[i]), slices.Delete(files, i, i+1)
-		}
-	}
-	return append(list, files...), nil
-}
 
 // Link gives the stage a file of an earlier version of the table: the same file under another
 // name. It is an error if that is not there with the size it had.

@@ -76,7 +76,7 @@ func Steps() []step.Step {
 		{Table: "block_rule", About: "one rule by which networks block calls, from its day", SQL: blockRuleSQL},
 		{Table: "call_verdict", About: "one call: the institution it pretended to come from, with grade and reasons",
 			Inputs: []string{"call", "account", "identifier", "institution", "institution_number", "number_block", "name_match", "name_hint", "script_name", "block_rule"},
-			SQL:    callVerdictSQL, Params: verdictParams,
+			SQL:    callVerdictSQL, Params: verdictParams, PerFile: "call", Rests: verdictRests,
 			Prepare: step.Both(step.Words("call", "called_country", "outcome", "ref_source", "ref_table"), step.Words("institution", "institution_id"))},
 		{Table: "registry_proposal", About: "a presented number that is in no registry and was shown in many calls",
 			Inputs: []string{"call_verdict", "institution", "institution_number", "name_match"}, SQL: registryProposalSQL},
@@ -85,14 +85,24 @@ func Steps() []step.Step {
 		{Table: "account_session", About: "one account and how many log-ins and requests of it are recorded",
 			Inputs: []string{"session"}, SQL: accountSessionSQL},
 		{Table: "account_call", About: "one call, in the order of accounts: its place in call_verdict",
-			Inputs: []string{"call_verdict"}, SQL: accountCallSQL, Prepare: step.Both(step.Placed("call_verdict"), step.Words("call_verdict", "account_id"))},
+			Inputs: []string{"call_verdict"}, SQL: accountCallSQL, PerFile: "call_verdict", Prepare: step.Words("call_verdict", "account_id")},
 		{Table: "number_call", About: "one call, in the order of called numbers: its place in call_verdict",
-			Inputs: []string{"call_verdict"}, SQL: numberCallSQL, Prepare: step.Both(step.Placed("call_verdict"), step.Words("call_verdict", "account_id", "called_country", "outcome", "grade", "institution_id"))},
+			Inputs: []string{"call_verdict"}, SQL: numberCallSQL, PerFile: "call_verdict", Prepare: step.Words("call_verdict", "account_id", "called_country", "outcome", "grade", "institution_id")},
 		{Table: "account_institution", About: "one account and one institution whose name it used, or one grade of calls that name none",
 			Inputs: []string{"call_verdict", "number_call"}, SQL: accountInstitutionSQL},
 		{Table: "calls_by_day", About: "one day, in the case's time zone",
 			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: ZoneParam},
 	}
+}
+
+// verdictRests is what the verdicts of a file of call rest on in tables that every snapshot
+// changes: what is said there of the accounts, names and texts of these calls.
+var verdictRests = map[string]string{
+	"account":     "SELECT account_id, role IN ('admin', 'staff') AS staff, phone_e164 FROM account SEMI JOIN call USING (account_id)",
+	"identifier":  "SELECT account_id, value_norm FROM identifier SEMI JOIN call USING (account_id) WHERE kind = 'phone'",
+	"name_match":  "SELECT presented_name, institution_id, alias FROM name_match SEMI JOIN call USING (presented_name)",
+	"name_hint":   "SELECT * FROM name_hint SEMI JOIN call USING (presented_name)",
+	"script_name": "SELECT script_id, institution_id, alias, named FROM script_name SEMI JOIN call USING (script_id)",
 }
 
 // ZoneParam gives a step the case's time zone as $zone.

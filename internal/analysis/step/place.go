@@ -8,8 +8,8 @@ import (
 )
 
 // Placed is a Prepare that makes the view NAME_at of a published table NAME: its rows, each with
-// its place in the table's file. What a step keeps of places is worth nothing beside another
-// version of that table.
+// its place in the table (a step with PerFile has it without that). What a step keeps of places
+// is worth nothing beside another version of that table, but for one whose files begin with the same.
 func Placed(table string) Prepare {
 	return func(ctx context.Context, c *store.Case, e *duckdb.Engine) error {
 		m, err := c.Table(table)

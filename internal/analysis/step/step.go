@@ -37,12 +37,17 @@ type Step struct {
 	// quoted value. They are part of the version.
 	Params  func(*store.Case) (map[string]string, error)
 	Prepare Prepare // may be nil
+	// What makes the table again quickly when only little of its inputs is new (grow.go).
+	PerFile string            // an input of whose files the table has one file each; empty: none
+	Grow    *Grow             // may be nil
+	Rests   map[string]string // of inputs: a query of all that the table, or a file of it, rests on in them
 }
 
 // Ran is what running one step came to.
 type Ran struct {
 	Table string        `json:"table"`
 	Rows  int64         `json:"rows"`
+	Kept  int64         `json:"kept"`          // rows of them that were taken from the table's earlier version
 	Fresh bool          `json:"fresh"`         // it was not stale
 	Why   string        `json:"why,omitempty"` // why it was
 	Took  time.Duration `json:"took_ns,omitempty"`
@@ -87,7 +92,7 @@ func Build(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Han
 			return err
 		}
 		begun := time.Now()
-		m, params, err := s.manifest(c)
+		m, now, err := s.manifest(c)
 		if err != nil {
 			return fmt.Errorf("step %s: %w", s.Table, err)
 		}
@@ -101,11 +106,12 @@ func Build(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Han
 			continue
 		}
 		start(s.Table, why)
-		rows, err := s.run(ctx, c, e, hand, m, params)
+		r := &run{Step: s, c: c, e: e, m: m, now: now, past: s.past(c, m)}
+		rows, kept, err := r.publish(ctx, hand)
 		if err != nil {
 			return fmt.Errorf("step %s: %w", s.Table, err)
 		}
-		tell(Ran{Table: s.Table, Rows: rows, Why: why, Took: time.Since(begun)})
+		tell(Ran{Table: s.Table, Rows: rows, Kept: kept, Why: why, Took: time.Since(begun)})
 	}
 	return nil
 }
@@ -141,18 +147,20 @@ func closure(steps []Step, names []string) (map[string]bool, error) {
 	return wanted, nil
 }
 
-// manifest is what the table's manifest would say if the step ran now.
-func (s Step) manifest(c *store.Case) (store.Manifest, map[string]string, error) {
-	m := store.Manifest{Table: s.Table, Kind: store.KindFinding, Step: s.Table, Inputs: []store.TableVersion{}}
-	inputs := slices.Clone(s.Inputs)
+// manifest is what the table's manifest would say if the step ran now; inputs are those of the
+// tables it would read.
+func (s Step) manifest(c *store.Case) (m store.Manifest, inputs map[string]store.Manifest, err error) {
+	m = store.Manifest{Table: s.Table, Kind: store.KindFinding, Step: s.Table, Inputs: []store.TableVersion{}}
+	names := slices.Clone(s.Inputs)
 	if s.InputsOf != nil {
 		more, err := s.InputsOf(c)
 		if err != nil {
 			return m, nil, err
 		}
-		inputs = append(inputs, more...)
+		names = append(names, more...)
 	}
-	for _, name := range inputs {
+	inputs = map[string]store.Manifest{}
+	for _, name := range names {
 		t, err := c.Table(name)
 		if errors.Is(err, store.ErrNoTable) {
 			return m, nil, fmt.Errorf("it needs table %s (run `unspoof map`): %w", name, err)
@@ -160,9 +168,8 @@ func (s Step) manifest(c *store.Case) (store.Manifest, map[string]string, error)
 		if err != nil {
 			return m, nil, err
 		}
-		m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: t.Version})
+		m.Inputs, inputs[name] = append(m.Inputs, store.TableVersion{Name: name, Version: t.Version}), t
 	}
-	var err error
 	if s.Params != nil {
 		if m.Params, err = s.Params(c); err != nil {
 			return m, nil, err
@@ -171,7 +178,7 @@ func (s Step) manifest(c *store.Case) (store.Manifest, map[string]string, error)
 	sum := sha256.Sum256([]byte(s.Version + "\x00" + s.SQL + "\x00" + duckdb.MacrosVersion()))
 	m.StepVersion = hex.EncodeToString(sum[:])
 	m.Version = m.VersionOf()
-	return m, m.Params, nil
+	return m, inputs, nil
 }
 
 // stale says why the published table is not what the step would make; empty when it is.
@@ -205,30 +212,24 @@ func (s Step) stale(c *store.Case, m store.Manifest) string {
 	return "its parameters have changed"
 }
 
-func (s Step) run(ctx context.Context, c *store.Case, e *duckdb.Engine, hand ledger.Hand, m store.Manifest, params map[string]string) (int64, error) {
-	if s.Prepare != nil {
-		if err := s.Prepare(ctx, c, e); err != nil {
-			return 0, err
-		}
-	}
-	stage, err := c.Stage()
+// publish runs the step and publishes what it makes.
+func (r *run) publish(ctx context.Context, hand ledger.Hand) (rows, kept int64, err error) {
+	stage, err := r.c.Stage()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer stage.Discard()
-	const file = "part-00000.parquet"
-	rows, cols, err := e.Write(ctx, Expand(s.SQL, params), stage.Dir+"/"+file)
-	if err != nil {
-		return 0, err
+	m := r.m
+	if m.Files, m.Columns, kept, err = r.write(ctx, stage); err != nil {
+		return 0, 0, err
 	}
-	m.Columns, m.Files = cols, []store.File{{Name: file, Rows: rows}}
 	m, err = stage.Publish(ctx, m, func(ctx context.Context, m store.Manifest, sum string) error {
 		return hand.Record(ctx, "publish", "table:"+m.Table, map[string]any{"version": m.Version, "manifest_sha256": sum, "rows": m.Rows})
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return m.Rows, e.Show(ctx, m)
+	return m.Rows, kept, r.e.Show(ctx, m)
 }
 
 // Expand replaces $name in SQL by the quoted value of the parameter.

@@ -19,7 +19,15 @@ import (
 type Plan struct {
 	Manifest store.Manifest // without columns and files
 	Mappings []string       // names of those that fill it
-	SQL      []string       // of each file of the table; empty: no source fills it, it has no rows
+	Files    []FilePlan     // empty: no source fills the table, it has no rows
+}
+
+// FilePlan is how one file of a case table is filled. A file of the published version that was
+// computed from the same is taken over.
+type FilePlan struct {
+	SQL  string
+	of   string   // what is known, before anything is read, of what it is computed from
+	gone []string // queries of the rows (ref_row) of a state that are not in it, for a later state has them
 }
 
 // planVersion is the version of this package's way of compiling.
@@ -27,7 +35,7 @@ const planVersion = "2"
 
 // ownFile is of how many rows in its tables a state of a source has a file of its own in the
 // case table that it fills. All smaller ones share one.
-const ownFile = 1_000_000
+const ownFile = 50_000
 
 // Plans makes the plan of every case table from the mappings applied to the case's sources. Of
 // a case with series, the table of changes must be published.
@@ -46,11 +54,11 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 	}
 	slices.SortFunc(sources, func(a, b store.Source) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	type filled struct {
-		selects map[casefile.SourceID][]string // by the source that has a file of its own; the empty one is the rest
-		order   []casefile.SourceID
-		inputs  map[string]string
-		params  map[string]string
-		by      []string // mappings
+		files  map[casefile.SourceID]*FilePlan // by the source that has a file of its own; the empty one is the rest
+		order  []casefile.SourceID
+		inputs map[string]string
+		params map[string]string
+		by     []string // mappings
 	}
 	tables := map[string]*filled{}
 	for _, s := range sources {
@@ -85,7 +93,7 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 			for _, from := range m.Tables[model.Name] {
 				f := tables[model.Name]
 				if f == nil {
-					f = &filled{selects: map[casefile.SourceID][]string{}, inputs: map[string]string{},
+					f = &filled{files: map[casefile.SourceID]*FilePlan{}, inputs: map[string]string{},
 						params: map[string]string{"timezone": c.Config.TimeZone}}
 					tables[model.Name] = f
 				}
@@ -101,25 +109,43 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 				if held[from.From] == nil {
 					continue // a table the platform did not use
 				}
-				states := held[from.From]
+				states, key := held[from.From], m.Key(from.From, held[from.From])
+				joined := func(table string) (relation, bool) {
+					r, ok := relations[table]
+					return r, ok
+				}
 				for i, state := range states {
-					sql, err := from.fill(model, c.Config.TimeZone, func(string) (relation, bool) {
-						return states.part(m.Key(from.From, states), i), true
-					}, func(table string) (relation, bool) {
-						r, ok := relations[table]
-						return r, ok
-					})
-					if err != nil {
-						return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
-					}
 					file := state.Source
 					if state.Rows < ownFile || model.Name == "institution" {
 						file = ""
 					}
-					if f.selects[file] == nil && file != "" {
-						f.order = append(f.order, file)
+					p := f.files[file]
+					if p == nil {
+						p = &FilePlan{}
+						f.files[file], f.order = p, append(f.order, file)
 					}
-					f.selects[file] = append(f.selects[file], sql)
+					var sql [2]string
+					for j, part := range []relation{states.part(key, i), states.whole(i)} {
+						if sql[j], err = from.fill(model, c.Config.TimeZone, func(string) (relation, bool) { return part, true }, joined); err != nil {
+							return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
+						}
+					}
+					if p.SQL != "" {
+						p.SQL += "\nUNION ALL\n"
+					}
+					p.SQL += sql[0]
+					p.of += fmt.Sprintf("%q %q", sql[1], state.Version)
+					if i > 0 {
+						p.of += fmt.Sprintf(" %q", news[state.Table])
+					}
+					if i < len(states)-1 {
+						p.gone = append(p.gone, states.gone(key, i))
+					}
+					for _, j := range from.Join {
+						for _, t := range held[j.Table] {
+							p.of += fmt.Sprintf(" %q %q", t.Version, news[t.Table])
+						}
+					}
 				}
 				for _, table := range from.tables() {
 					for _, t := range held[table] {
@@ -142,14 +168,11 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 		p := Plan{}
 		if f := tables[model.Name]; f != nil {
 			p.Mappings, m.Params = f.by, f.params
-			if f.selects[""] != nil {
-				f.order = append(f.order, "")
-			}
 			for _, file := range f.order {
-				p.SQL = append(p.SQL, strings.Join(f.selects[file], "\nUNION ALL\n"))
+				p.Files = append(p.Files, *f.files[file])
 			}
-			if model.Name == "institution" && p.SQL != nil {
-				p.SQL[0] = oneInstitution(p.SQL[0])
+			if model.Name == "institution" && p.Files != nil {
+				p.Files[0].SQL = oneInstitution(p.Files[0].SQL)
 			}
 			for name, version := range f.inputs {
 				m.Inputs = append(m.Inputs, store.TableVersion{Name: name, Version: version})
@@ -159,7 +182,11 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 		for _, col := range slices.Concat(model.Columns, casefile.RefColumns()) {
 			m.Columns = append(m.Columns, store.Column{Name: col.Name, Type: col.Type})
 		}
-		sum := sha256.Sum256([]byte(planVersion + "\x00" + duckdb.MacrosVersion() + "\x00" + strings.Join(p.SQL, "\x00")))
+		said := planVersion + "\x00" + duckdb.MacrosVersion()
+		for _, f := range p.Files {
+			said += "\x00" + f.SQL
+		}
+		sum := sha256.Sum256([]byte(said))
 		m.StepVersion = hex.EncodeToString(sum[:])
 		m.Version = m.VersionOf()
 		p.Manifest = m
@@ -237,7 +264,8 @@ func (p Plan) Stale(c *store.Case) bool {
 	return err != nil || t.Version != p.Manifest.Version
 }
 
-// Run computes the plan's table and publishes it.
+// Run computes the plan's table and publishes it. The files that it takes over from the published
+// version come first, in their order there: what stands on the table file by file sees what is new.
 func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record store.Recorder) (store.Manifest, error) {
 	stage, err := c.Stage()
 	if err != nil {
@@ -245,21 +273,53 @@ func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record s
 	}
 	defer stage.Discard()
 	m := p.Manifest
+	was, err := c.Table(m.Table)
+	if err != nil && !errors.Is(err, store.ErrNoTable) {
+		return store.Manifest{}, err
+	}
+	of := make([]string, len(p.Files))
+	for i, f := range p.Files {
+		if of[i], err = f.digest(ctx, e); err != nil {
+			return store.Manifest{}, fmt.Errorf("case table %s: %w", m.Table, err)
+		}
+	}
 	m.Files = []store.File{}
-	for i, sql := range p.SQL {
-		file := fmt.Sprintf("part-%05d.parquet", i)
-		rows, cols, err := e.Write(ctx, sql, stage.Dir+"/"+file)
+	name := func() string { return fmt.Sprintf("part-%05d.parquet", len(m.Files)) }
+	var kept []string
+	for _, old := range was.Files {
+		if old.Of == "" || !slices.Contains(of, old.Of) {
+			continue
+		}
+		if f, err := stage.Link(was, old, name()); err == nil { // else it is computed again
+			m.Columns, m.Files, kept = was.Columns, append(m.Files, f), append(kept, f.Of)
+		}
+	}
+	for i, f := range p.Files {
+		if slices.Contains(kept, of[i]) {
+			continue
+		}
+		rows, cols, err := e.Write(ctx, f.SQL, stage.Dir+"/"+name())
 		if err != nil {
 			return store.Manifest{}, fmt.Errorf("case table %s, filled by mapping %s: %w", m.Table, strings.Join(p.Mappings, ", "), err)
 		}
-		m.Columns, m.Files = cols, append(m.Files, store.File{Name: file, Rows: rows})
-	}
-	if was, err := c.Table(m.Table); err == nil {
-		if m.Files, err = stage.Like(was, m.Files); err != nil {
-			return store.Manifest{}, err
-		}
-	} else if !errors.Is(err, store.ErrNoTable) {
-		return store.Manifest{}, err
+		m.Columns, m.Files = cols, append(m.Files, store.File{Name: name(), Rows: rows, Of: of[i]})
 	}
 	return stage.Publish(ctx, m, record)
+}
+
+// digest is of all that the file is computed from.
+func (f FilePlan) digest(ctx context.Context, e *duckdb.Engine) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %q %s", planVersion, duckdb.MacrosVersion(), f.of)
+	for _, query := range f.gone {
+		var n int64
+		var rows string
+		if err := e.DB.QueryRowContext(ctx, "SELECT count(*), coalesce(CAST(sum(md5_number_lower(CAST(ref_row AS VARCHAR))) AS VARCHAR), '') FROM ("+query+")").Scan(&n, &rows); err != nil {
+			return "", err
+		}
+		if n > 0 { // else it is as if there were no later state
+			fmt.Fprintf(sum, " without %d %s of %q", n, rows, query)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

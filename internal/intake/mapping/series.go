@@ -233,7 +233,7 @@ func plain(t store.Manifest, id casefile.SourceID) relation {
 // relation is the series' rows, each once: the parts of all states, earliest first.
 func (s States) relation(k Key) relation {
 	if len(s) == 1 {
-		return plain(s[0].Manifest, s[0].Source)
+		return s.whole(0)
 	}
 	r := relation{columns: s.Columns()}
 	var rows, values []string
@@ -245,27 +245,36 @@ func (s States) relation(k Key) relation {
 	return r
 }
 
-// part is what the i-th state gives of the series' rows: those that are new in it (of the first,
-// all), without those that a later state has with other values, or anew after they had vanished.
-func (s States) part(k Key, i int) relation {
-	if len(s) == 1 {
-		return plain(s[0].Manifest, s[0].Source)
-	}
+// whole is all of the i-th state's rows, with the columns of all states.
+func (s States) whole(i int) relation {
 	h := s[i]
+	if !slices.ContainsFunc(s, func(o Held) bool { return !slices.Equal(o.Columns, h.Columns) }) {
+		return plain(h.Manifest, h.Source)
+	}
 	columns := s.Columns()
-	var list []string
+	list := []string{"s.ref_row, s.ref_offset, s.ref_misfit"}
 	for _, c := range columns {
 		list = append(list, s.Value(h, "s", c)+" AS "+duckdb.Ident(c))
 	}
-	own, table := strings.Join(list, ", "), duckdb.Ident(h.Table)
-	rows := "SELECT s.ref_row, s.ref_offset, s.ref_misfit, " + own + " FROM " + table + " s"
+	rows := "(SELECT " + strings.Join(list, ", ") + " FROM " + duckdb.Ident(h.Table) + " s)"
+	return relation{rows: rows, values: rows, source: duckdb.Literal(string(h.Source)), columns: columns}
+}
+
+// part is what the i-th state gives of the series' rows: those that are new in it (of the first,
+// all), without those that a later state has with other values, or anew after they had vanished.
+func (s States) part(k Key, i int) relation {
+	r := s.whole(i)
+	filter := ""
 	if i > 0 {
-		rows += s.news("s", i)
+		filter = s.news("s", i)
 	}
 	if i < len(s)-1 {
-		rows += " ANTI JOIN (" + s.gone(k, i) + ") gone ON gone.ref_row = s.ref_row"
+		filter += " ANTI JOIN (" + s.gone(k, i) + ") gone ON gone.ref_row = s.ref_row"
 	}
-	return relation{rows: "(" + rows + ")", values: "(SELECT " + own + " FROM " + table + " s)", source: duckdb.Literal(string(h.Source)), columns: columns}
+	if filter != "" {
+		r.rows = "(SELECT s.* FROM " + r.rows + " s" + filter + ")"
+	}
+	return r
 }
 
 // news is a join that keeps of the i-th state's rows in alias those that are new in it. Where

@@ -225,19 +225,98 @@ func (e *Engine) Show(ctx context.Context, m store.Manifest) error {
 	return nil
 }
 
-// Placed is the SQL of a select of a published table of one file, with a column place more: the row's place
-// in the file, from 0. Where places are given as a list of numbers the engine reads
-// only the parts of the file that hold them. A table's places belong to its version.
+// Alias makes or replaces a view of a table version, or of those of its files that m lists, under any name.
+func (e *Engine) Alias(ctx context.Context, name string, m store.Manifest) error {
+	from, err := e.relation(m)
+	if err != nil {
+		return err
+	}
+	delete(e.seen, name)
+	_, err = e.DB.ExecContext(ctx, "CREATE OR REPLACE VIEW "+Ident(name)+" AS "+from)
+	return err
+}
+
+// ShowFile makes the view of a table show only one of its files, and that of its places
+// (NAME_at) too, until [Engine.Show].
+func (e *Engine) ShowFile(ctx context.Context, m store.Manifest, i int) error {
+	placed, err := e.placed(m, i)
+	if err != nil {
+		return err
+	}
+	if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE VIEW "+Ident(m.Table+"_at")+" AS "+placed); err != nil {
+		return err
+	}
+	m.Files = m.Files[i : i+1]
+	return e.Alias(ctx, m.Table, m)
+}
+
+// Placed is the SQL of a select of a published table with a column place more: the row's place
+// in the table, from 0, through its files in order. A table's places belong to its version, and
+// to those whose files begin with the same.
 func (e *Engine) Placed(m store.Manifest) (string, error) {
-	switch len(m.Files) {
-	case 0:
+	if len(m.Files) == 0 {
 		from, err := e.relation(m)
 		return "SELECT *, NULL::BIGINT AS place FROM (" + from + ")", err
-	case 1:
-		path, err := filepath.Abs(e.c.Paths(m)[0])
-		return "SELECT * RENAME (file_row_number AS place) FROM read_parquet(" + Literal(path) + ", hive_partitioning=false, file_row_number=true)", err
 	}
-	return "", fmt.Errorf("table %q has %d files: a row's place is in one", m.Table, len(m.Files))
+	var parts []string
+	for i := range m.Files {
+		part, err := e.placed(m, i)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, " UNION ALL "), nil
+}
+
+// placed is Placed of one file.
+func (e *Engine) placed(m store.Manifest, i int) (string, error) {
+	path, err := filepath.Abs(e.c.Paths(m)[i])
+	if err != nil {
+		return "", err
+	}
+	from := "read_parquet(" + Literal(path) + ", hive_partitioning=false, file_row_number=true)"
+	first := firstPlace(m, i)
+	if first == 0 {
+		return "SELECT * RENAME (file_row_number AS place) FROM " + from, nil
+	}
+	return fmt.Sprintf("SELECT * EXCLUDE (file_row_number), file_row_number + %d AS place FROM %s", first, from), nil
+}
+
+// firstPlace is the place of the first row of a file.
+func firstPlace(m store.Manifest, i int) (n int64) {
+	for _, f := range m.Files[:i] {
+		n += f.Rows
+	}
+	return n
+}
+
+// At is the SQL of a select of the rows of a published table at some places, with a column place
+// more. Only the parts of its files that hold them are read.
+func (e *Engine) At(m store.Manifest, places []int64) (string, error) {
+	var parts []string
+	for i, f := range m.Files {
+		first := firstPlace(m, i)
+		var rows []string
+		for _, p := range places {
+			if p >= first && p < first+f.Rows {
+				rows = append(rows, fmt.Sprint(p-first))
+			}
+		}
+		if rows == nil {
+			continue
+		}
+		path, err := filepath.Abs(e.c.Paths(m)[i])
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, fmt.Sprintf("SELECT * EXCLUDE (file_row_number), file_row_number + %d AS place FROM read_parquet(%s, hive_partitioning=false, file_row_number=true) WHERE file_row_number IN (%s)",
+			first, Literal(path), strings.Join(rows, ", ")))
+	}
+	if parts == nil {
+		return "", fmt.Errorf("table %q has no row at %d", m.Table, places)
+	}
+	return strings.Join(parts, " UNION ALL "), nil
 }
 
 func (e *Engine) relation(m store.Manifest) (string, error) {

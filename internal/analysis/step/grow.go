@@ -1,0 +1,319 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
+)
+
+// Most of what a case holds is still there when a snapshot or another source comes to it: the
+// large case tables keep their files and get more. Three kinds of step use that; all give the same
+// rows as if they were run on an empty case, which tests hold them to.
+//
+//   - A step all of whose inputs have the content they had keeps its files.
+//   - A step with PerFile makes a file for each file of an input, of its rows alone.
+//   - A step with Grow reads beside its inputs what came to them and what it made before.
+
+// Grow says how a table is brought up to date from its earlier version when the inputs that it
+// follows only got files. The same SQL makes the table anew: then everything is added, and
+// nothing was there before.
+type Grow struct {
+	// Of lists the inputs that are followed. Of each, the SQL may read the views X_added, rows of new files,
+	// and X_before, rows of those that were there.
+	Of []string
+	// Was lists the table's columns with their types. SQL may read the view was: the earlier
+	// version's rows that stay.
+	Was string
+	// Touched is a query of the keys whose rows are computed again, which becomes the table
+	// touched. It may read the views of Of, the inputs in By as they are and, as X_was, as they were, and
+	// the earlier version's rows as was. Empty: was stays whole.
+	Touched string
+	By      []string
+	// Kept is a condition on the table touched that holds of the rows of was that stay.
+	Kept string
+	// Again are selects of inputs, from which the touched rows are computed again.
+	Again []Again
+}
+
+// Again is a view: Select with the condition Where on the table touched, or all of Select when
+// the table is made anew; sorted by Order, where that is given and Of has not one file only,
+// which is sorted.
+type Again struct {
+	View, Of, Select, Where, Order string
+}
+
+// past is the earlier version of a step's table and of its inputs.
+type past struct {
+	table  store.Manifest
+	inputs map[string]store.Manifest
+}
+
+// past is nil when the step was never run in the same version and with the same parameters, or when what it read
+// then is no longer there.
+func (s Step) past(c *store.Case, m store.Manifest) *past {
+	was, err := c.Table(s.Table)
+	if err != nil || was.StepVersion != m.StepVersion || !maps.Equal(was.Params, m.Params) || len(was.Inputs) != len(m.Inputs) {
+		return nil
+	}
+	p := &past{was, map[string]store.Manifest{}}
+	for _, in := range was.Inputs {
+		t, err := c.TableAt(in)
+		if err != nil || slices.ContainsFunc(c.Paths(t), missing) {
+			return nil
+		}
+		p.inputs[in.Name] = t
+	}
+	return p
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return err != nil
+}
+
+// common is how many files, from the first, two versions of a table have in common.
+func common(a, b store.Manifest) int {
+	n := 0
+	for n < min(len(a.Files), len(b.Files)) && a.Files[n].SHA256 == b.Files[n].SHA256 && a.Files[n].Rows == b.Files[n].Rows {
+		n++
+	}
+	return n
+}
+
+// sameRows reports whether two versions of a table have the same content.
+func sameRows(a, b store.Manifest) bool {
+	return len(a.Files) == len(b.Files) && common(a, b) == len(a.Files) && slices.Equal(a.Columns, b.Columns)
+}
+
+// run is one run of a step.
+type run struct {
+	Step
+	c    *store.Case
+	e    *duckdb.Engine
+	m    store.Manifest // what will be published
+	now  map[string]store.Manifest
+	past *past
+}
+
+// rests reports whether what the step's rows rest on beside the inputs that it follows is as it
+// was. An input with a query in Rests is compared by what that gives.
+func (r *run) rests(ctx context.Context, followed ...string) (bool, error) {
+	var changed []string
+	for name, now := range r.now {
+		was, ok := r.past.inputs[name]
+		switch {
+		case ok && (slices.Contains(followed, name) || sameRows(was, now)):
+		case ok && r.Rests[name] != "":
+			changed = append(changed, name)
+		default:
+			return false, nil
+		}
+	}
+	for _, name := range changed {
+		after, err := r.digest(ctx, r.Rests[name])
+		if err != nil {
+			return false, err
+		}
+		if err := r.e.Show(ctx, r.past.inputs[name]); err != nil {
+			return false, err
+		}
+		before, err := r.digest(ctx, r.Rests[name])
+		if err := errors.Join(err, r.e.Show(ctx, r.now[name])); err != nil || after != before {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// digest is of a query's rows, in no order.
+func (r *run) digest(ctx context.Context, query string) (string, error) {
+	var d string
+	err := r.e.DB.QueryRowContext(ctx, "SELECT count(*) || ' ' || coalesce(sum(md5_number_lower(CAST(to_json(r) AS VARCHAR))), 0) FROM ("+query+") r").Scan(&d)
+	return d, err
+}
+
+// write makes the stage's files. kept is how many rows were kept from the earlier version.
+func (r *run) write(ctx context.Context, stage *store.Stage) (files []store.File, columns []store.Column, kept int64, err error) {
+	if r.past != nil {
+		if same, err := r.rests(ctx); err != nil {
+			return nil, nil, 0, err
+		} else if same {
+			if files, err = r.keep(stage, len(r.past.table.Files)); err == nil {
+				return files, r.past.table.Columns, r.past.table.Rows, nil
+			}
+		}
+	}
+	if r.PerFile != "" && len(r.now[r.PerFile].Files) > 0 {
+		return r.perFile(ctx, stage)
+	}
+	if r.Prepare != nil {
+		if err := r.Prepare(ctx, r.c, r.e); err != nil {
+			return nil, nil, 0, err
+		}
+	}
+	if r.Grow != nil {
+		defer r.forget(context.WithoutCancel(ctx))
+		if kept, err = r.grow(ctx); err != nil {
+			return nil, nil, 0, err
+		}
+	}
+	f, columns, err := r.file(ctx, stage, 0)
+	return []store.File{f}, columns, kept, err
+}
+
+// keep gives the stage the first n files of the table's earlier version.
+func (r *run) keep(stage *store.Stage, n int) (files []store.File, err error) {
+	for i, old := range r.past.table.Files[:n] {
+		f, err := stage.Link(r.past.table, old, partName(i))
+		if err != nil {
+			for _, f := range files {
+				err = errors.Join(err, os.Remove(stage.Dir+"/"+f.Name))
+			}
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func partName(i int) string { return fmt.Sprintf("part-%05d.parquet", i) }
+
+// file writes one file.
+func (r *run) file(ctx context.Context, stage *store.Stage, i int) (store.File, []store.Column, error) {
+	rows, columns, err := r.e.Write(ctx, Expand(r.SQL, r.m.Params), stage.Dir+"/"+partName(i))
+	return store.File{Name: partName(i), Rows: rows}, columns, err
+}
+
+// perFile makes a file for each file of an input: those that the earlier version has are kept as
+// far as the input's first files are the same, and what they rest on is.
+func (r *run) perFile(ctx context.Context, stage *store.Stage) (files []store.File, columns []store.Column, kept int64, err error) {
+	in := r.now[r.PerFile]
+	defer func() { err = errors.Join(err, r.e.Show(ctx, in)) }()
+	same := 0
+	if r.past != nil && len(r.past.table.Files) == len(r.past.inputs[r.PerFile].Files) {
+		for n := common(r.past.inputs[r.PerFile], in); same < n; same++ {
+			if err := r.e.ShowFile(ctx, in, same); err != nil {
+				return nil, nil, 0, err
+			}
+			if ok, err := r.rests(ctx, r.PerFile); err != nil {
+				return nil, nil, 0, err
+			} else if !ok {
+				break
+			}
+		}
+		if files, err = r.keep(stage, same); err != nil {
+			files = nil
+		}
+	}
+	for _, f := range files {
+		columns, kept = r.past.table.Columns, kept+f.Rows
+	}
+	for i := len(files); i < len(in.Files); i++ {
+		if err := r.e.ShowFile(ctx, in, i); err != nil {
+			return nil, nil, 0, err
+		}
+		if r.Prepare != nil {
+			if err := r.Prepare(ctx, r.c, r.e); err != nil {
+				return nil, nil, 0, err
+			}
+		}
+		f, c, err := r.file(ctx, stage, i)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		files, columns = append(files, f), c
+	}
+	return files, columns, kept, nil
+}
+
+// grow makes the views of a step with Grow. kept is how many rows of the earlier version stay.
+func (r *run) grow(ctx context.Context) (kept int64, err error) {
+	g := r.Grow
+	grown := r.past != nil
+	for _, name := range g.Of {
+		grown = grown && common(r.past.inputs[name], r.now[name]) == len(r.past.inputs[name].Files)
+	}
+	if grown {
+		if grown, err = r.rests(ctx, slices.Concat(g.Of, g.By)...); err != nil {
+			return 0, err
+		}
+	}
+	do := func(sql string, args ...any) {
+		if err == nil {
+			_, err = r.e.DB.ExecContext(ctx, fmt.Sprintf(sql, args...))
+		}
+	}
+	view := func(name string, m store.Manifest, from, to int) {
+		if err == nil {
+			m.Files = m.Files[from:to]
+			err = r.e.Alias(ctx, name, m)
+		}
+	}
+	for _, name := range g.Of {
+		now, n := r.now[name], 0
+		if grown {
+			n = len(r.past.inputs[name].Files)
+		}
+		view(name+"_added", now, n, len(now.Files))
+		view(name+"_before", now, 0, n)
+	}
+	if !grown {
+		var columns []string
+		for _, c := range strings.Split(g.Was, ", ") {
+			name, typ, _ := strings.Cut(c, " ")
+			columns = append(columns, "NULL::"+typ+" AS "+duckdb.Ident(name))
+		}
+		do("CREATE OR REPLACE VIEW was AS SELECT %s WHERE false", strings.Join(columns, ", "))
+	} else {
+		view("was", r.past.table, 0, len(r.past.table.Files))
+		kept = r.past.table.Rows
+	}
+	if grown && g.Touched != "" {
+		for _, name := range g.By {
+			view(name+"_was", r.past.inputs[name], 0, len(r.past.inputs[name].Files))
+		}
+		do("CREATE OR REPLACE TABLE touched AS %s", g.Touched)
+		view("was_whole", r.past.table, 0, len(r.past.table.Files))
+		do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole WHERE %s", g.Kept)
+		if err == nil {
+			err = r.e.DB.QueryRowContext(ctx, "SELECT count(*) FROM was").Scan(&kept)
+		}
+	}
+	for _, a := range g.Again {
+		switch {
+		case grown && a.Order != "":
+			do("CREATE OR REPLACE TABLE %s AS %s WHERE %s ORDER BY %s", a.View, a.Select, a.Where, a.Order)
+		case grown:
+			do("CREATE OR REPLACE TABLE %s AS %s WHERE %s", a.View, a.Select, a.Where)
+		case a.Order != "" && len(r.now[a.Of].Files) > 1:
+			do("CREATE OR REPLACE VIEW %s AS %s ORDER BY %s", a.View, a.Select, a.Order)
+		default:
+			do("CREATE OR REPLACE VIEW %s AS %s", a.View, a.Select)
+		}
+	}
+	return kept, err
+}
+
+// forget drops what grow made: a view and a table cannot have one name. What stays, because
+// that fails, goes with the engine.
+func (r *run) forget(ctx context.Context) {
+	for _, name := range append([]string{"touched"}, r.views()...) {
+		for _, kind := range []string{"VIEW", "TABLE"} {
+			_, _ = r.e.DB.ExecContext(ctx, "DROP "+kind+" IF EXISTS "+name)
+		}
+	}
+}
+
+func (r *run) views() (names []string) {
+	for _, a := range r.Grow.Again {
+		names = append(names, a.View)
+	}
+	return names
+}
