@@ -1,13 +1,13 @@
 -- How each account used each institution's name; where no institution is named, its calls by
 -- grade. Of all its calls, and (answered_*) of the answered ones, of which grade D counts in its
--- own column only.
+-- own column only. Added up from what came to the calls and what there was.
 WITH c AS NOT MATERIALIZED ( -- the calls of a number together: each number of a use is found at once
   SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END AS other, grade, called_e164, outcome = 'answered' AS answered,
     outcome = 'answered' AND talk_s > 60 AS long
-  FROM number_call
+  FROM number_call_added
   UNION ALL
   SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END, grade, NULL, outcome = 'answered', outcome = 'answered' AND talk_s > 60
-  FROM call_verdict WHERE called_e164 IS NULL
+  FROM call_verdict_added WHERE called_e164 IS NULL
 ),
 counted AS (
   SELECT account_id, institution_id, other, count(*) AS calls, count(*) FILTER (WHERE long) AS long_calls,
@@ -19,11 +19,29 @@ counted AS (
     count(*) FILTER (WHERE answered AND grade = 'D') AS answered_d
   FROM c GROUP BY ALL
 ),
+use AS ( -- a number of a use
+  SELECT account_id, institution_id, other, called_e164, bool_or(answered AND grade <> 'D') AS spoken FROM c WHERE called_e164 IS NOT NULL GROUP BY ALL
+),
+known AS (
+  SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END AS other, called_e164, bool_or(outcome = 'answered' AND grade <> 'D') AS spoken
+  FROM number_call_before SEMI JOIN (SELECT DISTINCT called_e164 FROM use) USING (called_e164) GROUP BY ALL
+),
 numbered AS (
-  SELECT account_id, institution_id, other, count(called_e164) AS numbers, count(called_e164) FILTER (WHERE spoken) AS answered_numbers
-  FROM (SELECT account_id, institution_id, other, called_e164, bool_or(answered AND grade <> 'D') AS spoken FROM c GROUP BY ALL) GROUP BY ALL
+  SELECT u.account_id, u.institution_id, u.other, count(*) FILTER (WHERE k.called_e164 IS NULL) AS numbers, count(*) FILTER (WHERE u.spoken AND NOT coalesce(k.spoken, false)) AS answered_numbers
+  FROM use u LEFT JOIN known k ON k.called_e164 = u.called_e164 AND k.account_id IS NOT DISTINCT FROM u.account_id AND k.institution_id IS NOT DISTINCT FROM u.institution_id AND k.other IS NOT DISTINCT FROM u.other
+  GROUP BY ALL
+),
+parts AS (
+  SELECT * FROM was
+  UNION ALL BY NAME
+  SELECT c.*, coalesce(numbers, 0) AS numbers, coalesce(answered_numbers, 0) AS answered_numbers
+  FROM counted c LEFT JOIN numbered n ON n.account_id IS NOT DISTINCT FROM c.account_id AND n.institution_id IS NOT DISTINCT FROM c.institution_id AND n.other IS NOT DISTINCT FROM c.other
 )
-SELECT c.account_id, c.institution_id, c.other, calls, long_calls, numbers, a_star, a, b, c, d, answered_calls, answered_long_calls, answered_numbers,
-  answered_a_star, answered_a, answered_b, answered_c, answered_d
-FROM counted c JOIN numbered n ON n.account_id IS NOT DISTINCT FROM c.account_id AND n.institution_id IS NOT DISTINCT FROM c.institution_id AND n.other IS NOT DISTINCT FROM c.other
-ORDER BY c.account_id, c.institution_id, c.other
+SELECT account_id, institution_id, other, sum(calls)::BIGINT AS calls, sum(long_calls)::BIGINT AS long_calls, sum(numbers)::BIGINT AS numbers,
+  sum(a_star)::BIGINT AS a_star, sum(a)::BIGINT AS a, sum(b)::BIGINT AS b, sum(c)::BIGINT AS c, sum(d)::BIGINT AS d,
+  sum(answered_calls)::BIGINT AS answered_calls, sum(answered_long_calls)::BIGINT AS answered_long_calls, sum(answered_numbers)::BIGINT AS answered_numbers,
+  sum(answered_a_star)::BIGINT AS answered_a_star, sum(answered_a)::BIGINT AS answered_a, sum(answered_b)::BIGINT AS answered_b, sum(answered_c)::BIGINT AS answered_c,
+  sum(answered_d)::BIGINT AS answered_d
+FROM parts
+GROUP BY account_id, institution_id, other
+ORDER BY account_id, institution_id, other

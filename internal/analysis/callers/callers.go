@@ -37,6 +37,10 @@ var (
 	blockRuleSQL string
 	//go:embed call_verdict.sql
 	callVerdictSQL string
+	//go:embed presented_number.sql
+	presentedNumberSQL string
+	//go:embed number_name.sql
+	numberNameSQL string
 	//go:embed registry_proposal.sql
 	registryProposalSQL string
 	//go:embed institution_use.sql
@@ -78,10 +82,15 @@ func Steps() []step.Step {
 			Inputs: []string{"call", "account", "identifier", "institution", "institution_number", "number_block", "name_match", "name_hint", "script_name", "block_rule"},
 			SQL:    callVerdictSQL, Params: verdictParams, PerFile: "call", Rests: verdictRests,
 			Prepare: step.Both(step.Words("call", "called_country", "outcome", "ref_source", "ref_table"), step.Words("institution", "institution_id"))},
+		{Table: "presented_number", About: "one presented number that no verdict explains by the registry or the number plan",
+			Inputs: []string{"call_verdict"}, SQL: presentedNumberSQL, Grow: &step.Grow{Of: []string{"call_verdict"},
+				Was: "presented_e164 BIGINT, calls BIGINT, answered BIGINT, accounts BIGINT, called_numbers BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, own_calls BIGINT, resembles VARCHAR, " +
+					"call_id VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT"}},
+		{Table: "number_name", About: "one presented number and one name shown with it",
+			Inputs: []string{"call_verdict"}, SQL: numberNameSQL, Grow: &step.Grow{Of: []string{"call_verdict"},
+				Was: "presented_e164 BIGINT, presented_name VARCHAR, institution_id VARCHAR, calls BIGINT"}},
 		{Table: "registry_proposal", About: "a presented number that is in no registry and was shown in many calls",
-			Inputs: []string{"call_verdict", "institution", "institution_number", "name_match"}, SQL: registryProposalSQL},
-		{Table: "institution_use", About: "one institution and how it was impersonated",
-			Inputs: []string{"call_verdict", "institution"}, SQL: institutionUseSQL},
+			Inputs: []string{"presented_number", "number_name", "institution", "institution_number"}, SQL: registryProposalSQL},
 		{Table: "account_session", About: "one account and how many log-ins and requests of it are recorded",
 			Inputs: []string{"session"}, SQL: accountSessionSQL},
 		{Table: "account_call", About: "one call, in the order of accounts: its place in call_verdict",
@@ -89,9 +98,15 @@ func Steps() []step.Step {
 		{Table: "number_call", About: "one call, in the order of called numbers: its place in call_verdict",
 			Inputs: []string{"call_verdict"}, SQL: numberCallSQL, PerFile: "call_verdict", Prepare: step.Words("call_verdict", "account_id", "called_country", "outcome", "grade", "institution_id")},
 		{Table: "account_institution", About: "one account and one institution whose name it used, or one grade of calls that name none",
-			Inputs: []string{"call_verdict", "number_call"}, SQL: accountInstitutionSQL},
+			Inputs: []string{"call_verdict", "number_call"}, SQL: accountInstitutionSQL, Grow: &step.Grow{Of: []string{"call_verdict", "number_call"},
+				Was: "account_id VARCHAR, institution_id VARCHAR, other VARCHAR, calls BIGINT, long_calls BIGINT, numbers BIGINT, a_star BIGINT, a BIGINT, b BIGINT, c BIGINT, d BIGINT, " +
+					"answered_calls BIGINT, answered_long_calls BIGINT, answered_numbers BIGINT, answered_a_star BIGINT, answered_a BIGINT, answered_b BIGINT, answered_c BIGINT, answered_d BIGINT"}},
+		{Table: "institution_use", About: "one institution and how it was impersonated",
+			Inputs: []string{"call_verdict", "number_call", "account_institution", "institution"}, SQL: institutionUseSQL, Grow: &step.Grow{Of: []string{"call_verdict", "number_call"}, By: []string{"account_institution"},
+				Was: "institution_id VARCHAR, calls_uk BIGINT, long_calls_uk BIGINT, called_numbers BIGINT"}},
 		{Table: "calls_by_day", About: "one day, in the case's time zone",
-			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: ZoneParam},
+			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: ZoneParam, Grow: &step.Grow{Of: []string{"call_verdict"},
+				Was: "day DATE, calls BIGINT, answered BIGINT, calls_uk BIGINT, long_calls_uk BIGINT"}},
 	}
 }
 

@@ -71,6 +71,9 @@ func (w bench) build() {
 				w.t.Fatal(err)
 			}
 		}
+		if err := s.Anew(w.t.Context(), w.e); err != nil {
+			w.t.Fatal(err)
+		}
 		w.exec("CREATE OR REPLACE TABLE " + s.Table + " AS " + step.Expand(s.SQL, params))
 	}
 }

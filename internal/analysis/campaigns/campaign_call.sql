@@ -11,24 +11,30 @@
 -- together with runs of 16, and any run of 3 calls within an hour of a burst. A campaign has at
 -- least 15 calls.
 --
+-- touched are accounts with new calls. A campaign that ended 31 days before the first of them
+-- stays as it is: new calls change ordinary rates three weeks back, a run that became a burst
+-- takes in runs of the 3 days before it, and these may join a campaign within another 3. One that
+-- ended later is found again, from its beginning or, of what was too small to be one (at most
+-- four runs), 10 days further back; and what is found is measured by three weeks before that.
+--
 -- Accounts and marks are numbers here, and times integers: a mark is the presented number, or
 -- of a text its number in word, below 0. A surprise of 30 takes 8 calls, and so 4 on one day, and a
 -- run takes 3 on each; it is at most that of the least rate. Only marks that can have a burst go on.
 WITH account_no AS ( -- a hash of the id, which tells accounts apart or fails
   SELECT account_id, CASE WHEN count(*) OVER (PARTITION BY hash(account_id)) > 1 THEN error('two accounts have one hash') ELSE hash(account_id) END AS no
-  FROM (SELECT DISTINCT account_id FROM account_call)
+  FROM (SELECT DISTINCT account_id FROM marked_call WHERE account_id IS NOT NULL)
 ),
 family AS (SELECT script_id, min(family_id) AS family_id FROM script_family GROUP BY script_id),
 word AS MATERIALIZED (
   SELECT basis, mark, -row_number() OVER (ORDER BY basis, mark) AS no FROM (
     SELECT 'script' AS basis, family_id AS mark FROM family
-    UNION SELECT 'institution', institution_id FROM call_verdict
-    UNION SELECT 'name', coalesce(presented_name, presented_text) FROM call_verdict WHERE presented_e164 IS NULL
+    UNION SELECT 'institution', institution_id FROM marked_call
+    UNION SELECT 'name', coalesce(presented_name, presented_text) FROM marked_call WHERE presented_e164 IS NULL
   ) WHERE mark IS NOT NULL
 ),
 c AS MATERIALIZED (
   SELECT hash(account_id) AS no, epoch_us(started_at) AS us, CAST(epoch_us(started_at) // 86400000000 AS INTEGER) AS day, coalesce(w.no, presented_e164) AS mark, place
-  FROM call_verdict_at v LEFT JOIN family f USING (script_id)
+  FROM marked_call v LEFT JOIN family f USING (script_id)
   LEFT JOIN word w ON w.basis = CASE WHEN f.family_id IS NOT NULL THEN 'script' WHEN v.institution_id IS NOT NULL THEN 'institution' WHEN presented_e164 IS NULL THEN 'name' END
     AND w.mark = coalesce(f.family_id, v.institution_id, presented_name, presented_text)
   WHERE NOT staff AND started_at IS NOT NULL AND account_id IS NOT NULL
@@ -85,17 +91,25 @@ kept AS (
   WHERE surprise >= 30 OR least(from_at - before, behind - to_at) <= CASE WHEN surprise >= 16 THEN 259200000000 ELSE 3600000000 END
 ),
 parted AS MATERIALIZED (SELECT *, sum(begins) OVER (PARTITION BY m ORDER BY from_at ROWS UNBOUNDED PRECEDING) AS part FROM kept),
-named AS (
-  SELECT m, part, account_id, basis, mark, 'C' || lpad(CAST(row_number() OVER (ORDER BY from_at, account_id, basis, mark) AS VARCHAR), 6, '0') AS campaign_id
+found AS (
+  SELECT m, part, account_id, coalesce(w.basis, 'number') AS basis, coalesce(w.mark, CAST(able.mark AS VARCHAR)) AS mark, min(from_at) AS from_at
+  FROM parted JOIN able USING (m) JOIN account_no a USING (no) LEFT JOIN word w ON w.no = able.mark LEFT JOIN touched t USING (account_id)
+  GROUP BY ALL HAVING sum(calls) >= 15 AND coalesce(max(to_at) >= epoch_us(any_value(t.since)), true)
+),
+named AS ( -- numbered with those that stay, whose number is was_id
+  SELECT *, 'C' || lpad(CAST(row_number() OVER (ORDER BY from_at, account_id, basis, mark) AS VARCHAR), 6, '0') AS campaign_id
   FROM (
-    SELECT m, part, account_id, coalesce(w.basis, 'number') AS basis, coalesce(w.mark, CAST(able.mark AS VARCHAR)) AS mark, min(from_at) AS from_at
-    FROM parted JOIN able USING (m) JOIN account_no a USING (no) LEFT JOIN word w ON w.no = able.mark GROUP BY ALL HAVING sum(calls) >= 15
+    SELECT m, part, NULL AS was_id, account_id, basis, mark, from_at FROM found
+    UNION ALL SELECT NULL, NULL, campaign_id, account_id, basis, mark, epoch_us(min(run_from)) FROM was GROUP BY ALL
   )
 ),
 member AS (
   SELECT n.campaign_id, s.place, n.basis, n.mark, p.surprise >= 30 AS in_burst, make_timestamptz(p.from_at) AS run_from, round(p.calls * 3600.0 / p.seconds, 1) AS run_rate, round(p.hourly, 2) AS ordinary_rate, round(p.surprise, 1) AS surprise
   FROM parted p JOIN named n USING (m, part) JOIN stretch s USING (m, run)
 )
-SELECT m.campaign_id, v.call_id, v.account_id, v.started_at, m.basis, m.mark, m.in_burst, m.run_from, m.run_rate, m.ordinary_rate, m.surprise, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
+SELECT m.campaign_id, v.call_id, v.account_id, v.started_at, m.basis, m.mark, m.in_burst, m.run_from, m.run_rate, m.ordinary_rate, m.surprise,
+  v.called_e164, v.outcome, v.talk_s, v.institution_id, v.presented_e164, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
 FROM member m JOIN call_verdict_at v USING (place)
-ORDER BY m.campaign_id, v.started_at, v.call_id
+UNION ALL
+SELECT n.campaign_id, w.* EXCLUDE (campaign_id) FROM was w JOIN named n ON n.was_id = w.campaign_id
+ORDER BY campaign_id, started_at, call_id

@@ -1,74 +1,14 @@
--- One row a pair of accounts that worked the same list of called numbers (docs/campaigns.md).
--- What counts is a day of one account and a day of the other, at most 3 days apart, on which
--- both called at least 6 same numbers, and 5 times as many as chance gives two accounts that
--- called so many of all the numbers of that week. A pair needs 12 numbers on such days.
--- Numbers that more than 8 accounts called in the week say nothing about a list.
---
--- number_call is read in its order: by number, and by time. What a number got without a pause
--- of more than 3 days is a streak. Two days at most 3 days apart are in one streak, so only
--- streaks of two accounts are compared; of the others it counts how many numbers they are.
-WITH account_no AS ( -- accounts as numbers, in the order of their ids
-  SELECT account_id, row_number() OVER (ORDER BY account_id) AS no FROM (SELECT DISTINCT account_id FROM account_call)
-),
-beside AS ( -- each call of a user beside the one before it, and the eighth before it
-  SELECT called_e164, account_id, us, day, lag(called_e164) OVER () AS called_before, lag(day) OVER () AS day_before, lag(account_id) OVER () AS account_before,
-    lag(called_e164, 8) OVER () AS called_8_before, lag(day, 8) OVER () AS day_8_before
-  FROM (SELECT called_e164, account_id, epoch_us(started_at) AS us, CAST(epoch_us(started_at) // 86400000000 AS INTEGER) AS day
-        FROM number_call WHERE NOT staff AND started_at IS NOT NULL AND account_id IS NOT NULL)
-),
-marked AS (
-  SELECT called_e164, account_id, account_before, us, day,
-    CASE WHEN called_before > called_e164 THEN error('number_call is not in its order') ELSE called_before IS DISTINCT FROM called_e164 OR day - day_before > 3 END AS begins,
-    called_before IS DISTINCT FROM called_e164 OR day // 7 <> day_before // 7 AS new_week
-  FROM beside WHERE called_before IS DISTINCT FROM called_e164 OR day <> day_before OR account_id <> account_before
-),
-streak AS (SELECT *, sum(CAST(begins AS INTEGER)) OVER (ROWS UNBOUNDED PRECEDING)::BIGINT AS streak FROM marked),
-shared AS (SELECT DISTINCT streak FROM streak WHERE NOT begins AND account_id <> account_before),
-called AS ( -- a row an account, a day and a number of a shared streak
-  SELECT streak, account_id, day, any_value(called_e164) AS called_e164, min(us) AS us FROM streak SEMI JOIN shared USING (streak) GROUP BY streak, account_id, day
-),
-world AS (SELECT day // 7 AS week, count(*) AS numbers FROM streak WHERE new_week GROUP BY ALL), -- how many numbers all called in a week
-size AS ( -- how many an account called on a day; in a streak of its own its calls to one number lie together
-  SELECT account_id, day, sum(n)::BIGINT AS n FROM (
-    SELECT account_id, day, count(*) AS n FROM called GROUP BY ALL
-    UNION ALL SELECT account_id, day, count(*) FROM streak ANTI JOIN shared USING (streak) GROUP BY ALL
-  ) GROUP BY ALL HAVING sum(n) >= 6
-),
-popular AS (
-  SELECT called_e164, week FROM (SELECT called_e164, account_id, epoch_us(started_at) // 604800000000 AS week FROM number_call WHERE NOT staff)
-  SEMI JOIN (SELECT DISTINCT called_e164, day // 7 AS week FROM beside WHERE called_8_before = called_e164 AND day_8_before // 7 = day // 7) USING (called_e164, week)
-  GROUP BY ALL HAVING count(DISTINCT account_id) > 8
-),
-listed AS (
-  SELECT no, streak, day, called_e164, us, n FROM called JOIN size USING (account_id, day) JOIN account_no USING (account_id)
-  WHERE (called_e164, day // 7) NOT IN (SELECT (called_e164, week) FROM popular)
-),
-cell AS ( -- first_a is a time, made positive, and a number of up to 15 digits in one: the first that both called
-  SELECT a.no AS no_a, b.no AS no_b, a.day AS day_a, b.day AS day_b, a.n AS n_a, b.n AS n_b, count(*) AS shared,
-    min(least(a.us, b.us)) AS first_us, max(greatest(a.us, b.us)) AS last_us, sum(abs(b.us // 60000000 - a.us // 60000000)) AS apart, min((a.us + 9223372036854775807::HUGEINT) * 1000000000000000 + a.called_e164) AS first_a
-  FROM listed a JOIN listed b ON a.streak = b.streak AND a.no < b.no AND b.day BETWEEN a.day - 3 AND a.day + 3
-  GROUP BY a.no, b.no, a.day, b.day, a.n, b.n HAVING count(*) >= 6
-),
-judged AS (
-  SELECT c.*, c.shared * w.numbers / (CAST(c.n_a AS DOUBLE) * c.n_b) AS lift FROM cell c JOIN world w ON w.week = c.day_a // 7
-),
-pair AS (
-  SELECT no_a, no_b, count(*) AS days, sum(shared)::BIGINT AS shared, sum(n_a)::BIGINT AS called_a, sum(n_b)::BIGINT AS called_b, round(min(lift), 1) AS lift,
-    make_timestamptz(min(first_us)) AS first_at, make_timestamptz(max(last_us)) AS last_at, CAST(round(sum(apart) / sum(shared)) AS BIGINT) AS apart_minutes, min(first_a) AS first_a
-  FROM judged WHERE lift >= 5 GROUP BY no_a, no_b HAVING sum(shared) >= 12
-),
-named AS (
-  SELECT pair.*, a.account_id AS account_a, b.account_id AS account_b, (first_a % 1000000000000000)::BIGINT AS called_e164, make_timestamptz((first_a // 1000000000000000 - 9223372036854775807)::BIGINT) AS started_at
-  FROM pair JOIN account_no a ON a.no = no_a JOIN account_no b ON b.no = no_b
-),
-first_call AS ( -- the row of the call that each pair begins with
-  SELECT account_a, account_b, min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}) AS ref
-  FROM named JOIN number_call c ON c.called_e164 = named.called_e164 AND c.started_at = named.started_at AND c.account_id = account_a JOIN call_verdict_at USING (place)
-  GROUP BY ALL
+-- One row a pair of accounts that worked the same list of called numbers (docs/campaigns.md): that
+-- called at least 12 same numbers on the pairs of days of lockstep_day.
+WITH pair AS (
+  SELECT account_a, account_b, count(*) AS days, sum(shared)::BIGINT AS shared, sum(called_a)::BIGINT AS called_a, sum(called_b)::BIGINT AS called_b, round(min(lift), 1) AS lift,
+    min(first_at) AS first_at, max(last_at) AS last_at, CAST(round(sum(apart_minutes) / sum(shared)) AS BIGINT) AS apart_minutes,
+    arg_min({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'at': started_at, 'number': called_e164}) AS ref
+  FROM lockstep_day GROUP BY account_a, account_b HAVING sum(shared) >= 12
 )
 SELECT account_a, account_b, shared, called_a, called_b, round(shared / (called_a + called_b - shared), 4) AS jaccard, lift, days, first_at, last_at, apart_minutes,
   shared || ' numbers called by both, ' || apart_minutes || ' minutes apart on average, of ' || called_a || ' and ' || called_b || ' that they called on ' || days || ' pair(s) of days: at least '
     || lift || ' times what chance gives' AS reasons,
   $rule_version AS rule_version, ref.s AS ref_source, ref.t AS ref_table, ref.r AS ref_row, ref.o AS ref_offset
-FROM named JOIN first_call USING (account_a, account_b)
+FROM pair
 ORDER BY shared DESC, account_a, account_b

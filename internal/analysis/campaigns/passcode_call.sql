@@ -4,28 +4,30 @@
 -- account called the same number again, or before, within 10 minutes; it sent that number a
 -- message within 15 minutes before. Where a source keeps no count of keys, all four must hold.
 -- The digits pressed are in no case table: only how many they were.
+--
+-- touched are the calls to which something new is near in time, to the same number, and those
+-- with a script of theirs.
 WITH pressed AS (
   -- Readings of keys, and the call of that number during which each was made: the last that
   -- had started by then. The exchange may write a reading down 5 s after the call.
   SELECT k.number_e164, k.at, sum(k.keys) AS keys FROM keypress k WHERE k.number_e164 IS NOT NULL AND k.at IS NOT NULL GROUP BY ALL
 ),
 c AS (
-  SELECT call_id, account_id, started_at, called_e164, talk_s, grade, institution_id, started_at + to_seconds(talk_s + 5) AS until, ref_source, ref_table, ref_row, ref_offset
-  FROM call_verdict
+  SELECT * EXCLUDE (outcome, staff), started_at + to_seconds(talk_s + 5) AS until
+  FROM fitting_call
   WHERE outcome = 'answered' AND NOT staff AND talk_s <= 120 AND started_at IS NOT NULL AND called_e164 IS NOT NULL
 ),
 read AS (
-  SELECT c.call_id, sum(p.keys) AS keys
+  SELECT c.place, sum(p.keys) AS keys
   FROM c JOIN pressed p ON p.number_e164 = c.called_e164 AND p.at BETWEEN c.started_at AND c.until
-  GROUP BY c.call_id
+  GROUP BY c.place
 ),
+beside AS (SELECT ref_source, ref_table, ref_row, recording, keypress_count FROM call WHERE recording IS NOT NULL OR keypress_count IS NOT NULL),
 -- Calls without a count of keys, a reading or a script cannot fit.
 keyed AS (
-  SELECT c.*, d.script_id, d.recording, d.keys
-  FROM c JOIN (
-    SELECT call.call_id, script_id, recording, coalesce(keypress_count, r.keys) AS keys
-    FROM call LEFT JOIN read r USING (call_id) WHERE script_id IS NOT NULL OR keypress_count IS NOT NULL OR r.keys IS NOT NULL
-  ) d USING (call_id)
+  SELECT c.*, recording, coalesce(keypress_count, r.keys) AS keys
+  FROM c LEFT JOIN read r USING (place) LEFT JOIN beside USING (ref_source, ref_table, ref_row)
+  WHERE script_id IS NOT NULL OR keypress_count IS NOT NULL OR r.keys IS NOT NULL
 ),
 -- What the called answer a prompt with.
 prompt AS (
@@ -37,21 +39,23 @@ counted AS (
   WHERE k.keys BETWEEN 4 AND 8 OR k.keys IS NULL AND k.script_id IS NOT NULL AND p.script_id IS NULL AND k.institution_id IS NOT NULL
 ),
 near AS (
-  SELECT k.call_id FROM counted k JOIN call o
-    ON o.account_id = k.account_id AND o.called_e164 = k.called_e164 AND o.call_id <> k.call_id
+  SELECT k.place FROM counted k JOIN number_call o
+    ON o.account_id = k.account_id AND o.called_e164 = k.called_e164 AND o.place <> k.place
       AND abs(epoch_us(o.started_at) - epoch_us(k.started_at)) <= 600000000
-  GROUP BY k.call_id
+  GROUP BY k.place
 ),
 told AS (
-  SELECT k.call_id FROM counted k JOIN message m
+  SELECT k.place FROM counted k JOIN message m
     ON m.account_id = k.account_id AND m.recipient_e164 = k.called_e164 AND m.at BETWEEN k.started_at - INTERVAL 15 MINUTE AND k.started_at
-  GROUP BY k.call_id
+  GROUP BY k.place
 ),
 signs AS (
   SELECT k.*, k.script_id IS NOT NULL OR k.recording IS NOT NULL AS recorded, k.institution_id IS NOT NULL AS named,
-    n.call_id IS NOT NULL AS repeated, t.call_id IS NOT NULL AS message_before
-  FROM counted k LEFT JOIN near n USING (call_id) LEFT JOIN told t USING (call_id)
+    n.place IS NOT NULL AS repeated, t.place IS NOT NULL AS message_before
+  FROM counted k LEFT JOIN near n USING (place) LEFT JOIN told t USING (place)
 )
+SELECT * FROM was
+UNION ALL
 SELECT call_id, account_id, started_at, called_e164, talk_s, institution_id, grade, script_id, CAST(keys AS BIGINT) AS keys, recorded, asks, named, repeated, message_before,
   concat_ws('; ', keys || ' keys pressed', 'talk ' || talk_s || ' s',
     CASE WHEN recorded THEN 'a recorded prompt' END, CASE WHEN asks THEN 'mostly answered with 4 to 8 keys' END, CASE WHEN named THEN 'presents ' || institution_id END,

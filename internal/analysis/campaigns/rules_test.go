@@ -88,7 +88,7 @@ func (x *rules) call(c oneCall) string {
 		outcome = "busy"
 	}
 	at := fmt.Sprintf("TIMESTAMPTZ '2022-03-07 09:00:00+00' + to_seconds(%d)", c.at)
-	x.calls = append(x.calls, fmt.Sprintf("('%s', '%s', %s, %d, '%d', %s, %s)", id, c.account, at, c.called, c.presented, orNull(c.script), keys))
+	x.calls = append(x.calls, fmt.Sprintf("('%s', '%s', %s, %d, '%d', %s, %s, 's', 't', %d)", id, c.account, at, c.called, c.presented, orNull(c.script), keys, x.n))
 	x.verdicts = append(x.verdicts, fmt.Sprintf("('%s', '%s', %s, %d, '%s', %d, %v, 'U', %s, nullif(%d, 0), NULL, NULL, %s, 's', 't', %d, 0)",
 		id, c.account, at, c.called, outcome, c.talk, c.staff, orNull(c.institution), c.presented, orNull(c.script), x.n))
 	return id
@@ -98,13 +98,16 @@ func (x *rules) call(c oneCall) string {
 func (x *rules) rows(table string, columns string) []string {
 	x.t.Helper()
 	if x.calls != nil {
-		x.exec("INSERT INTO call (call_id, account_id, started_at, called_e164, presented_raw, script_id, keypress_count) VALUES " + strings.Join(x.calls, ", "))
+		x.exec("INSERT INTO call (call_id, account_id, started_at, called_e164, presented_raw, script_id, keypress_count, ref_source, ref_table, ref_row) VALUES " + strings.Join(x.calls, ", "))
 		x.exec("INSERT INTO call_verdict VALUES " + strings.Join(x.verdicts, ", "))
 		x.calls, x.verdicts = nil, nil
 	}
 	for _, s := range Steps() {
 		if s.Table != table {
 			continue
+		}
+		if err := s.Anew(x.t.Context(), x.e); err != nil {
+			x.t.Fatal(err)
 		}
 		x.exec("CREATE OR REPLACE TABLE " + table + " AS " + step.Expand(s.SQL, map[string]string{"rule_version": "v"}))
 	}
@@ -258,6 +261,7 @@ func TestLockstep(t *testing.T) {
 		list(fmt.Sprint("test", i), 0, 1000, 20)
 	}
 	list("world", 0, 2000, 400)
+	x.rows("lockstep_day", "account_a")
 	if got, want := x.rows("lockstep", "account_a, account_b, shared, days, apart_minutes"), []string{"a b 20 1 2880", "e f 20 1 1"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -33,7 +33,8 @@ type Grow struct {
 	Was string
 	// Touched is a query of the keys whose rows are computed again, which becomes the table
 	// touched. It may read the views of Of, the inputs in By as they are and, as X_was, as they were, and
-	// the earlier version's rows as was. Empty: was stays whole.
+	// the earlier version's rows as was. Empty: was stays whole. SQL knows by getvariable('grown') whether
+	// there is an earlier version; touched is empty when there is none.
 	Touched string
 	By      []string
 	// Kept is a condition on the table touched that holds of the rows of was that stay.
@@ -43,8 +44,7 @@ type Grow struct {
 }
 
 // Again is a view: Select with the condition Where on the table touched, or all of Select when
-// the table is made anew; sorted by Order, where that is given and Of has not one file only,
-// which is sorted.
+// the table is made anew. With Order it is sorted, as each file of the input Of is.
 type Again struct {
 	View, Of, Select, Where, Order string
 }
@@ -240,15 +240,11 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 	for _, name := range g.Of {
 		grown = grown && common(r.past.inputs[name], r.now[name]) == len(r.past.inputs[name].Files)
 	}
-	if grown {
-		if grown, err = r.rests(ctx, slices.Concat(g.Of, g.By)...); err != nil {
-			return 0, err
-		}
+	anew := func() error {
+		return g.anew(ctx, r.e, func(table string) bool { return len(r.now[table].Files) > 1 })
 	}
-	do := func(sql string, args ...any) {
-		if err == nil {
-			_, err = r.e.DB.ExecContext(ctx, fmt.Sprintf(sql, args...))
-		}
+	if !grown {
+		return 0, anew()
 	}
 	view := func(name string, m store.Manifest, from, to int) {
 		if err == nil {
@@ -257,63 +253,113 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 		}
 	}
 	for _, name := range g.Of {
-		now, n := r.now[name], 0
-		if grown {
-			n = len(r.past.inputs[name].Files)
-		}
-		view(name+"_added", now, n, len(now.Files))
-		view(name+"_before", now, 0, n)
+		n := len(r.past.inputs[name].Files)
+		view(name+"_added", r.now[name], n, len(r.now[name].Files))
+		view(name+"_before", r.now[name], 0, n)
 	}
-	if !grown {
-		var columns []string
-		for _, c := range strings.Split(g.Was, ", ") {
-			name, typ, _ := strings.Cut(c, " ")
-			columns = append(columns, "NULL::"+typ+" AS "+duckdb.Ident(name))
-		}
-		do("CREATE OR REPLACE VIEW was AS SELECT %s WHERE false", strings.Join(columns, ", "))
-	} else {
-		view("was", r.past.table, 0, len(r.past.table.Files))
-		kept = r.past.table.Rows
-	}
-	if grown && g.Touched != "" {
-		for _, name := range g.By {
-			view(name+"_was", r.past.inputs[name], 0, len(r.past.inputs[name].Files))
-		}
-		do("CREATE OR REPLACE TABLE touched AS %s", g.Touched)
-		view("was_whole", r.past.table, 0, len(r.past.table.Files))
-		do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole WHERE %s", g.Kept)
-		if err == nil {
-			err = r.e.DB.QueryRowContext(ctx, "SELECT count(*) FROM was").Scan(&kept)
+	if err == nil {
+		if grown, err = r.rests(ctx, slices.Concat(g.Of, g.By)...); err == nil && !grown {
+			err = anew()
 		}
 	}
+	if err != nil || !grown {
+		return 0, err
+	}
+	for _, name := range g.By {
+		view(name+"_was", r.past.inputs[name], 0, len(r.past.inputs[name].Files))
+	}
+	view("was", r.past.table, 0, len(r.past.table.Files))
+	if err != nil {
+		return 0, err
+	}
+	do := doer(ctx, r.e)
+	do("SET VARIABLE grown = true")
+	if g.Touched == "" {
+		return r.past.table.Rows, do("")
+	}
+	do("CREATE OR REPLACE TABLE touched AS " + g.Touched)
 	for _, a := range g.Again {
-		switch {
-		case grown && a.Order != "":
-			do("CREATE OR REPLACE TABLE %s AS %s WHERE %s ORDER BY %s", a.View, a.Select, a.Where, a.Order)
-		case grown:
-			do("CREATE OR REPLACE TABLE %s AS %s WHERE %s", a.View, a.Select, a.Where)
-		case a.Order != "" && len(r.now[a.Of].Files) > 1:
-			do("CREATE OR REPLACE VIEW %s AS %s ORDER BY %s", a.View, a.Select, a.Order)
-		default:
-			do("CREATE OR REPLACE VIEW %s AS %s", a.View, a.Select)
+		if err := do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + " WHERE " + a.Where + a.order()); err != nil {
+			return 0, err
 		}
 	}
-	return kept, err
+	if err := r.e.Alias(ctx, "was_whole", r.past.table); err != nil {
+		return 0, err
+	}
+	if err := do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole WHERE " + g.Kept); err != nil {
+		return 0, err
+	}
+	return kept, r.e.DB.QueryRowContext(ctx, "SELECT count(*) FROM was").Scan(&kept)
 }
 
-// forget drops what grow made: a view and a table cannot have one name. What stays, because
+// Anew makes the views that the SQL of a step with Grow reads, over inputs that are tables of
+// the engine, as if there were no earlier version of its table.
+func (s Step) Anew(ctx context.Context, e *duckdb.Engine) error {
+	if s.Grow == nil {
+		return nil
+	}
+	return s.Grow.anew(ctx, e, func(string) bool { return false })
+}
+
+// anew makes the views of a table that is made anew; several tells of an input whether it has
+// several files.
+func (g *Grow) anew(ctx context.Context, e *duckdb.Engine, several func(string) bool) error {
+	do := doer(ctx, e)
+	do("SET VARIABLE grown = false")
+	for _, name := range g.Of {
+		do("CREATE OR REPLACE VIEW " + name + "_added AS SELECT * FROM " + name)
+		do("CREATE OR REPLACE VIEW " + name + "_before AS SELECT * FROM " + name + " WHERE false")
+	}
+	for _, name := range g.By {
+		do("CREATE OR REPLACE VIEW " + name + "_was AS SELECT * FROM " + name)
+	}
+	var columns []string
+	for _, c := range strings.Split(g.Was, ", ") {
+		name, typ, _ := strings.Cut(c, " ")
+		columns = append(columns, "NULL::"+typ+" AS "+duckdb.Ident(name))
+	}
+	do("CREATE OR REPLACE VIEW was AS SELECT " + strings.Join(columns, ", ") + " WHERE false")
+	if g.Touched != "" {
+		do("CREATE OR REPLACE TABLE touched AS SELECT * FROM (" + g.Touched + ") LIMIT 0")
+	}
+	for _, a := range g.Again {
+		sql := "CREATE OR REPLACE VIEW " + a.View + " AS " + a.Select
+		if several(a.Of) {
+			sql += a.order()
+		}
+		do(sql)
+	}
+	return do("")
+}
+
+func (a Again) order() string {
+	if a.Order == "" {
+		return ""
+	}
+	return " ORDER BY " + a.Order
+}
+
+// doer runs statements up to the first that fails, whose error it then gives for each.
+func doer(ctx context.Context, e *duckdb.Engine) func(sql string) error {
+	var err error
+	return func(sql string) error {
+		if err == nil && sql != "" {
+			_, err = e.DB.ExecContext(ctx, sql)
+		}
+		return err
+	}
+}
+
+// forget drops the tables of grow: a view and a table cannot have one name. What stays, because
 // that fails, goes with the engine.
 func (r *run) forget(ctx context.Context) {
-	for _, name := range append([]string{"touched"}, r.views()...) {
+	names := []string{"touched"}
+	for _, a := range r.Grow.Again {
+		names = append(names, a.View)
+	}
+	for _, name := range names {
 		for _, kind := range []string{"VIEW", "TABLE"} {
 			_, _ = r.e.DB.ExecContext(ctx, "DROP "+kind+" IF EXISTS "+name)
 		}
 	}
-}
-
-func (r *run) views() (names []string) {
-	for _, a := range r.Grow.Again {
-		names = append(names, a.View)
-	}
-	return names
 }

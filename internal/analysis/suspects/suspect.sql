@@ -4,21 +4,9 @@ WITH spend AS (
   SELECT account_id, sum(amount_sat)::BIGINT AS sat, sum(gbp_minor)::BIGINT AS gbp, sum(eur_minor)::BIGINT AS eur, count(*) AS payments
   FROM payment_value WHERE direction = 'in' AND asset = 'BTC' AND status = 'completed' GROUP BY account_id
 ),
-quarter AS (
-  SELECT q, CAST(timezone($zone, make_timestamptz(q * 900000000)) AS DATE) AS day
-  FROM (SELECT DISTINCT epoch_us(started_at) // 900000000 AS q FROM call_verdict WHERE started_at IS NOT NULL)
-),
-act AS (
-  SELECT v.account_id, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered,
-    count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
-    count(*) FILTER (WHERE outcome = 'answered' AND called_country = 'GB') AS calls_uk,
-    count(*) FILTER (WHERE outcome = 'answered' AND called_country = 'GB' AND talk_s > 60) AS long_calls_uk,
-    count(DISTINCT called_e164) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS victims,
-    count(DISTINCT called_e164) FILTER (WHERE outcome = 'answered' AND called_country = 'GB' AND talk_s > 60) AS victims_uk,
-    count(DISTINCT institution_id) FILTER (WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C')) AS institutions,
-    min(started_at) AS first_at, max(started_at) AS last_at, count(DISTINCT q.day) AS active_days
-  FROM call_verdict v LEFT JOIN quarter q ON q.q = epoch_us(v.started_at) // 900000000
-  GROUP BY v.account_id
+named AS ( -- institutions whose name it used in answered calls
+  SELECT account_id, count(*) AS institutions FROM account_institution
+  WHERE institution_id IS NOT NULL AND answered_a_star + answered_a + answered_b + answered_c > 0 GROUP BY account_id
 ),
 loss AS (
   SELECT account_id, count(*) AS reports, sum(amount_minor)::BIGINT AS minor
@@ -29,8 +17,8 @@ run AS (SELECT account_id, count(*) AS campaigns FROM campaign GROUP BY account_
 spoken AS (SELECT account_id, string_agg(DISTINCT language, ', ' ORDER BY language) AS languages FROM script_language GROUP BY account_id),
 address AS (SELECT account_id, count(DISTINCT ip) AS ips FROM session WHERE ip <> '' GROUP BY account_id),
 target AS (
-  SELECT account_id, count(*) AS countries, arg_max(called_country, {'n': n, 'c': called_country}) AS country, max(n) / sum(n) AS share
-  FROM (SELECT account_id, called_country, count(*) AS n FROM call_verdict WHERE outcome = 'answered' AND called_country IS NOT NULL GROUP BY ALL) GROUP BY account_id
+  SELECT account_id, count(*) AS countries, arg_max(country, {'n': answered, 'c': country}) AS country, max(answered) / sum(answered) AS share
+  FROM account_country GROUP BY account_id
 ),
 phone AS (
   SELECT a.account_id, CASE WHEN d.country = 'GB' THEN british_country(a.phone_e164) ELSE d.country END AS country
@@ -42,7 +30,7 @@ SELECT a.account_id, a.username, a.role,
   coalesce(spend.sat, 0) AS spend_btc_sat, coalesce(spend.gbp, 0) AS spend_btc_gbp_minor, coalesce(spend.eur, 0) AS spend_btc_eur_minor,
   coalesce(spend.payments, 0) AS payments, coalesce(act.calls, 0) AS calls, coalesce(act.answered, 0) AS answered,
   coalesce(act.long_calls, 0) AS long_calls, coalesce(act.calls_uk, 0) AS calls_uk, coalesce(act.long_calls_uk, 0) AS long_calls_uk,
-  coalesce(act.victims, 0) AS victims, coalesce(act.victims_uk, 0) AS victims_uk, coalesce(act.institutions, 0) AS institutions,
+  coalesce(act.victims, 0) AS victims, coalesce(act.victims_uk, 0) AS victims_uk, coalesce(named.institutions, 0) AS institutions,
   coalesce(loss.reports, 0) AS linked_reports, coalesce(loss.minor, 0) AS linked_loss_minor,
   act.first_at, act.last_at, coalesce(act.active_days, 0) AS active_days,
   coalesce(passcode.calls, 0) AS passcode_calls, coalesce(run.campaigns, 0) AS campaigns,
@@ -50,7 +38,7 @@ SELECT a.account_id, a.username, a.role,
   coalesce(target.countries, 0) AS countries_called, coalesce(address.ips, 0) AS ips, coalesce(spoken.languages, '') AS script_languages,
   a.ref_source, a.ref_table, a.ref_row, a.ref_offset
 FROM account a
-LEFT JOIN phone USING (account_id) LEFT JOIN spend USING (account_id) LEFT JOIN act USING (account_id) LEFT JOIN loss USING (account_id)
+LEFT JOIN phone USING (account_id) LEFT JOIN spend USING (account_id) LEFT JOIN account_activity act USING (account_id) LEFT JOIN named USING (account_id) LEFT JOIN loss USING (account_id)
 LEFT JOIN passcode USING (account_id) LEFT JOIN run USING (account_id) LEFT JOIN spoken USING (account_id) LEFT JOIN address USING (account_id) LEFT JOIN target USING (account_id)
 WHERE a.role IN ('user', 'reseller')
 ORDER BY a.account_id

@@ -36,6 +36,10 @@ var (
 	paymentValueSQL string
 	//go:embed script_language.sql
 	scriptLanguageSQL string
+	//go:embed account_activity.sql
+	accountActivitySQL string
+	//go:embed account_country.sql
+	accountCountrySQL string
 	//go:embed suspect.sql
 	suspectSQL string
 	//go:embed allocation.sql
@@ -71,11 +75,14 @@ func Steps() []step.Step {
 		{Table: "payment_value", About: "one payment and its worth on its day", Inputs: []string{"payment", "rate"}, SQL: paymentValueSQL},
 		{Table: "script_language", About: "one recorded or synthesised message whose language is known", Inputs: []string{"script"}, Version: "languages-1",
 			SQL: scriptLanguageSQL, Prepare: detectLanguages},
+		{Table: "account_activity", About: "one account and what its calls add up to",
+			Inputs: []string{"call_verdict", "number_call"}, SQL: accountActivitySQL, Params: zone, Grow: &step.Grow{Of: []string{"call_verdict", "number_call"},
+				Was: "account_id VARCHAR, calls BIGINT, answered BIGINT, long_calls BIGINT, calls_uk BIGINT, long_calls_uk BIGINT, victims BIGINT, victims_uk BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, active_days BIGINT"}},
+		{Table: "account_country", About: "one account and one country to which it made calls that were answered",
+			Inputs: []string{"call_verdict"}, SQL: accountCountrySQL, Grow: &step.Grow{Of: []string{"call_verdict"},
+				Was: "account_id VARCHAR, country VARCHAR, answered BIGINT"}},
 		{Table: "suspect", About: "one account of a user or reseller",
-			Inputs: []string{"account", "call_verdict", "payment_value", "report_link", "passcode_call", "campaign", "script_language", "session"}, SQL: suspectSQL,
-			Params: func(c *store.Case) (map[string]string, error) {
-				return map[string]string{"zone": c.Config.TimeZone}, nil
-			}},
+			Inputs: []string{"account", "account_activity", "account_country", "account_institution", "payment_value", "report_link", "passcode_call", "campaign", "script_language", "session"}, SQL: suspectSQL},
 		{Table: "allocation", About: "one country that an account may concern, and why", Inputs: []string{"suspect"}, SQL: allocationSQL},
 		{Table: "policy_result", About: "one account under one policy", Inputs: []string{"suspect"}, Version: "policies-2",
 			SQL: "SELECT * FROM policy_outcome ORDER BY policy, policy_version, rank NULLS LAST, account_id", Params: policyParams,
@@ -90,6 +97,10 @@ func Steps() []step.Step {
 			Prepare: prepare("policy_near", `policy VARCHAR, policy_version INTEGER, latest BOOLEAN, field VARCHAR, rule VARCHAR, place BIGINT, account_id VARCHAR, value DOUBLE,
 				short_by DOUBLE, reasons VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT`, Policy.nearSQL)},
 	}
+}
+
+func zone(c *store.Case) (map[string]string, error) {
+	return map[string]string{"zone": c.Config.TimeZone}, nil
 }
 
 // Shipped is the policy every case begins with.

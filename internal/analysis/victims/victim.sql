@@ -2,8 +2,9 @@
 -- (docs/victims.md). Points: longest call over 0 / 15 / 60 / 180 s: 1 / 2 / 4 / 6; a second
 -- long call: 1; best grade A*, A: 2, B, C: 1; a passcode call: 3; a report linked loosely: 3,
 -- strictly: 5. Every part only grows with more calls. Exclusion changes no points.
+-- touched are called numbers.
 WITH c AS NOT MATERIALIZED ( -- read again for each use, a few columns of it, the calls of a number together
-  SELECT * FROM number_call WHERE NOT staff
+  SELECT * FROM victim_number WHERE NOT staff
 ),
 link AS (
   SELECT called_e164, count(DISTINCT report_id) AS reports, bool_or(strict) AS strict
@@ -37,7 +38,7 @@ caller AS (
 -- The row it rests on: of the answered calls with most talk, the first.
 longest AS (
   SELECT c.called_e164, arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS ref
-  FROM call_verdict c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
+  FROM victim_call c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
   WHERE NOT c.staff AND c.outcome = 'answered' GROUP BY c.called_e164
 ),
 posed AS (
@@ -55,7 +56,7 @@ held AS (
 staff AS (
   SELECT phone_e164 AS called_e164, 0 AS calls FROM account WHERE role IN ('admin', 'staff') AND phone_e164 IS NOT NULL
   UNION ALL
-  SELECT called_e164, count(*) FROM number_call WHERE staff AND outcome = 'answered' GROUP BY called_e164
+  SELECT called_e164, count(*) FROM victim_number WHERE staff AND outcome = 'answered' GROUP BY called_e164
 ),
 test AS (
   SELECT s.called_e164 FROM staff s JOIN n USING (called_e164)
@@ -99,6 +100,8 @@ summed AS (
          WHEN p_talk + p_repeat + p_grade + p_passcode + p_report >= 4 THEN 3 ELSE 4 END AS priority
   FROM p
 )
+SELECT * FROM was
+UNION ALL
 SELECT called_e164, country, calls, answered, long_calls, talk_s, first_at, last_at, accounts, coalesce(institutions, '') AS institutions,
   CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' WHEN 4 THEN 'C' WHEN 5 THEN 'D' WHEN 6 THEN 'X' WHEN 7 THEN 'E' WHEN 8 THEN 'W' ELSE 'U' END AS best_grade,
   long_calls > 1 AS repeat, linked_reports, linked_loss_minor, points,

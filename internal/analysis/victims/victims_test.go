@@ -56,6 +56,9 @@ func (b builder) build(table string) {
 	b.t.Helper()
 	for _, s := range Steps() {
 		if s.Table == table {
+			if err := s.Anew(b.t.Context(), b.e); err != nil {
+				b.t.Fatal(err)
+			}
 			run(b.t, b.e, "CREATE OR REPLACE TABLE "+table+" AS "+s.SQL)
 			return
 		}
