@@ -6,8 +6,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +37,7 @@ func TestBenchBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	dump, earlier := filepath.Join(seizure, "mbilling.sql"), filepath.Join(dir, "earlier.sql")
-	added := earlierState(t, dump, earlier, 1)
+	added := earlierState(t, dump, earlier, lastPercent(t, dump))
 	m.run("init", "init", "--case", caseDir, "--name", "bench", "--reference", "bench")
 	rows := m.run("add", "add", "--json", "--case", caseDir, earlier).stored()
 	if err := os.Remove(earlier); err != nil {
@@ -208,41 +210,89 @@ func lookUps(t *testing.T, caseDir string) string {
 // grows are the tables of the synthetic platform to which rows come as time goes on, in its order.
 var grows = []string{"pkg_cdr", "pkg_cdr_failed", "panel_login", "pkg_log", "pkg_sms", "pkg_campaign_poll_info", "pkg_cryptocurrency", "pkg_refill", "pkg_phonenumber"}
 
-// earlierState writes a dump of the synthetic platform as it was earlier: without the last percent
-// rows of each hundred of the tables that grow, and with another balance of every tenth user. It
-// says how many rows it left out.
-func earlierState(t testing.TB, from, to string, percent int) (gone int) {
+// earlierState writes a dump of the synthetic platform as it was earlier: without some rows of the
+// tables that grow, and with another balance of every tenth user. later says which rows are left out: by
+// the table's number of rows, the row's number from 1, and the row. It says how many it left out.
+func earlierState(t testing.TB, from, to string, later func(rows, n int, line []byte) bool) (gone int) {
 	t.Helper()
 	rows := map[string]int{}
 	eachLine(t, from, func(table string, n int, _ []byte) { rows[table] = n })
 	out, err := os.Create(to)
 	must(t, err)
 	w := bufio.NewWriterSize(out, 1<<20)
-	eachLine(t, from, func(table string, n int, line []byte) {
-		keep := rows[table]
-		if slices.Contains(grows, table) {
-			keep -= keep * percent / 100
+	write := func(b []byte) {
+		_, err := w.Write(b)
+		must(t, err)
+	}
+	var insert, row []byte // what begins the statement, until it has a row; its last row, until another follows
+	end := func() {
+		if row != nil {
+			write(append(row, ";\n"...))
 		}
-		switch row := line[0] == '('; {
-		case row && n > keep:
+		insert, row = nil, nil
+	}
+	eachLine(t, from, func(table string, n int, line []byte) {
+		switch {
+		case bytes.HasPrefix(line, []byte("INSERT INTO ")):
+			end()
+			insert = slices.Clone(line)
+			return
+		case line[0] != '(':
+			end()
+			write(line)
+			return
+		case slices.Contains(grows, table) && later(rows[table], n, line):
 			gone++
 			return
-		case row && n == keep:
-			line = append(bytes.TrimRight(line, ",;\n"), ";\n"...)
-		case n >= keep && bytes.HasPrefix(line, []byte("INSERT INTO ")):
-			return
-		case row && table == "pkg_user" && n%10 == 0: // ... credit, plan, 'creationdate' ...
+		case table == "pkg_user" && n%10 == 0: // ... credit, plan, 'creationdate' ...
 			if i := bytes.Index(line, []byte(",'20")); i > 3 && line[i-2] == ',' && line[i-3] >= '0' && line[i-3] <= '9' {
 				line[i-3] = '0' + (line[i-3]-'0'+1)%10
 			}
 		}
-		_, err := w.Write(line)
-		must(t, err)
+		if insert != nil {
+			write(insert)
+			insert = nil
+		} else {
+			write(append(row, ",\n"...))
+		}
+		row = append(row[:0], bytes.TrimRight(line, ",;\n")...)
 	})
+	end()
 	must(t, w.Flush())
 	must(t, out.Close())
 	return gone
 }
+
+// lastOf says of the last percent rows of a hundred of a table that they are later.
+func lastOf(percent int) func(rows, n int, line []byte) bool {
+	return func(rows, n int, _ []byte) bool { return n > rows-rows*percent/100 }
+}
+
+// lastPercent says of rows since the day that has the last hundredth of all rows with a time behind it that they are later.
+func lastPercent(t testing.TB, dump string) func(rows, n int, line []byte) bool {
+	t.Helper()
+	days, all := map[string]int{}, 0
+	eachLine(t, dump, func(table string, _ int, line []byte) {
+		if line[0] == '(' && slices.Contains(grows, table) {
+			days[dayOf(line)]++
+			all++
+		}
+	})
+	sorted := slices.Sorted(maps.Keys(days))
+	day := sorted[len(sorted)-1]
+	for i, n := len(sorted)-1, 0; i >= 0 && n+days[sorted[i]] <= all/100; i-- {
+		n, day = n+days[sorted[i]], sorted[i]
+	}
+	return func(_, _ int, line []byte) bool { return dayOf(line) >= day }
+}
+
+// dayOf is the day of the first time in a row; empty when it has none.
+func dayOf(line []byte) string {
+	at := firstTime.Find(line)
+	return string(at[:min(10, len(at))])
+}
+
+var firstTime = regexp.MustCompile(`20[0-9]{2}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]`)
 
 // eachLine gives each line of a synthetic dump, in which a row is a line: the table it is in, and
 // how many rows of that there were, it included.

@@ -24,7 +24,8 @@ use AS ( -- a number of a use
 ),
 known AS (
   SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END AS other, called_e164, bool_or(outcome = 'answered' AND grade <> 'D') AS spoken
-  FROM number_call_before SEMI JOIN (SELECT DISTINCT called_e164 FROM use) USING (called_e164) GROUP BY ALL
+  FROM number_call_before b SEMI JOIN (SELECT DISTINCT called_e164, coalesce(account_id, '') AS account FROM use) u ON u.called_e164 = b.called_e164 AND u.account = coalesce(b.account_id, '')
+  GROUP BY ALL
 ),
 numbered AS (
   SELECT u.account_id, u.institution_id, u.other, count(*) FILTER (WHERE k.called_e164 IS NULL) AS numbers, count(*) FILTER (WHERE u.spoken AND NOT coalesce(k.spoken, false)) AS answered_numbers

@@ -112,12 +112,12 @@ func Steps() []step.Step {
 
 // verdictRests is what the verdicts of a file of call rest on in tables that every snapshot
 // changes: what is said there of the accounts, names and texts of these calls.
-var verdictRests = map[string]string{
-	"account":     "SELECT account_id, role IN ('admin', 'staff') AS staff, phone_e164 FROM account SEMI JOIN call USING (account_id)",
-	"identifier":  "SELECT account_id, value_norm FROM identifier SEMI JOIN call USING (account_id) WHERE kind = 'phone'",
-	"name_match":  "SELECT presented_name, institution_id, alias FROM name_match SEMI JOIN call USING (presented_name)",
-	"name_hint":   "SELECT * FROM name_hint SEMI JOIN call USING (presented_name)",
-	"script_name": "SELECT script_id, institution_id, alias, named FROM script_name SEMI JOIN call USING (script_id)",
+var verdictRests = map[string]step.Rest{
+	"account":     {Columns: "account_id, role IN ('admin', 'staff') AS staff, phone_e164", Used: "call USING (account_id)"},
+	"identifier":  {Columns: "account_id, CASE WHEN kind = 'phone' THEN value_norm END AS phone", Used: "call USING (account_id)"},
+	"name_match":  {Columns: "presented_name, institution_id, alias", Used: "call USING (presented_name)"},
+	"name_hint":   {Columns: "*", Used: "call USING (presented_name)"},
+	"script_name": {Columns: "script_id, institution_id, alias, named", Used: "call USING (script_id)"},
 }
 
 // ZoneParam gives a step the case's time zone as $zone.

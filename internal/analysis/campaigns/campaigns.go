@@ -46,28 +46,30 @@ func Steps() []step.Step {
 		{Table: "script_family", About: "one script: its family and its recording",
 			Inputs: []string{"script", "institution"}, Version: ScriptsVersion, SQL: scriptFamilySQL, Prepare: groupScripts, Params: rule(ScriptsVersion)},
 		{Table: "passcode_call", About: "one call that fits the pattern of a passcode being asked for",
-			Inputs: []string{"call", "call_verdict", "number_call", "keypress", "message"}, SQL: passcodeCallSQL, Params: rule(PasscodeVersion), Prepare: step.Placed("call_verdict"),
+			Inputs: []string{"call", "call_verdict", "number_call", "keypress", "message"}, SQL: passcodeCallSQL, Params: rule(PasscodeVersion), Prepare: step.Both(step.Placed("call_verdict"), step.Words("call", "ref_source", "ref_table")),
 			Grow: &step.Grow{
 				Of: []string{"call", "call_verdict", "number_call", "keypress", "message"},
 				Was: "call_id VARCHAR, account_id VARCHAR, started_at TIMESTAMPTZ, called_e164 BIGINT, talk_s BIGINT, institution_id VARCHAR, grade VARCHAR, script_id VARCHAR, keys BIGINT, " +
 					"recorded BOOLEAN, asks BOOLEAN, named BOOLEAN, repeated BOOLEAN, message_before BOOLEAN, reasons VARCHAR, rule_version VARCHAR, " +
 					"ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT",
-				Touched: `WITH new AS (
-						SELECT called_e164, min("at") - INTERVAL 1 HOUR AS since
-						FROM (SELECT called_e164, started_at AS "at" FROM number_call_added UNION ALL SELECT number_e164, "at" FROM keypress_added UNION ALL SELECT recipient_e164, "at" FROM message_added)
-						WHERE called_e164 IS NOT NULL GROUP BY called_e164
-					),
-					near AS (SELECT v.* FROM call_verdict_at v JOIN new USING (called_e164) WHERE started_at >= since)
+				New: `SELECT called_e164, min("at") - INTERVAL 1 HOUR AS since
+					FROM (SELECT called_e164, started_at AS "at" FROM number_call_added UNION ALL SELECT number_e164, "at" FROM keypress_added UNION ALL SELECT recipient_e164, "at" FROM message_added)
+					WHERE called_e164 IS NOT NULL GROUP BY called_e164`,
+				Touched: `WITH near AS MATERIALIZED (SELECT script_id, place, ref_source, ref_table, ref_row FROM call_verdict_at v JOIN new USING (called_e164) WHERE started_at >= since)
 					SELECT place, ref_source, ref_table, ref_row FROM near
-					UNION SELECT place, ref_source, ref_table, ref_row FROM call_verdict_at SEMI JOIN near USING (script_id)`,
+					UNION SELECT place, ref_source, ref_table, ref_row FROM call_verdict_at SEMI JOIN (SELECT DISTINCT script_id FROM near) s USING (script_id)`,
 				Kept: "(ref_source, ref_table, ref_row) NOT IN (SELECT (ref_source, ref_table, ref_row) FROM touched)",
-				Again: []step.Again{{View: "fitting_call", Of: "call_verdict",
-					Select: "SELECT call_id, account_id, started_at, called_e164, outcome, talk_s, staff, grade, institution_id, script_id, place, ref_source, ref_table, ref_row, ref_offset FROM call_verdict_at",
-					Where:  "place IN (SELECT place FROM touched)"}},
+				Again: []step.Again{
+					{View: "fitting_call", Of: "call_verdict",
+						Select: "SELECT account_id, started_at, called_e164, talk_s, institution_id, script_id, place, ref_source::ref_source_word AS ref_source, ref_table::ref_table_word AS ref_table, ref_row FROM " +
+							"(FROM call_verdict_at WHERE outcome = 'answered' AND NOT staff AND talk_s <= 120 AND started_at IS NOT NULL AND called_e164 IS NOT NULL)",
+						Only: "WHERE place IN (SELECT place FROM touched)"},
+					{View: "same_number", Of: "number_call", Select: "SELECT called_e164, account_id, started_at, place FROM number_call", Only: "WHERE called_e164 IN (SELECT called_e164 FROM fitting_call)"},
+				},
 			}},
 		{Table: "campaign_call", About: "one call that belongs to a campaign",
 			Inputs: []string{"call_verdict", "script_family"}, SQL: campaignCallSQL, Version: CampaignsVersion, Prepare: step.Placed("call_verdict"),
-			Rests: map[string]string{"script_family": "SELECT script_id, family_id FROM script_family SEMI JOIN call_verdict_before USING (script_id)"},
+			Rests: map[string]step.Rest{"script_family": {Columns: "script_id, family_id", Used: "call_verdict_before USING (script_id)"}},
 			Grow: &step.Grow{
 				Of: []string{"call_verdict"},
 				Was: "campaign_id VARCHAR, call_id VARCHAR, account_id VARCHAR, started_at TIMESTAMPTZ, basis VARCHAR, mark VARCHAR, in_burst BOOLEAN, run_from TIMESTAMPTZ, run_rate DOUBLE, " +
@@ -80,7 +82,7 @@ func Steps() []step.Step {
 				Kept: "campaign_id NOT IN (SELECT campaign_id FROM was_whole JOIN touched USING (account_id) GROUP BY campaign_id, since HAVING max(started_at) >= since)",
 				Again: []step.Again{{View: "marked_call", Of: "call_verdict",
 					Select: "SELECT v.account_id, v.started_at, staff, script_id, institution_id, presented_e164, presented_name, presented_text, place FROM call_verdict_at v",
-					Where:  "EXISTS (SELECT 1 FROM touched t WHERE t.account_id = v.account_id AND v.started_at >= t.reads_from)"}},
+					Only:   "JOIN touched t ON t.account_id = v.account_id AND v.started_at >= t.reads_from"}},
 			}},
 		{Table: "campaign", About: "one campaign: calls of an account that belong together",
 			Inputs: []string{"campaign_call", "passcode_call"}, SQL: campaignSQL, Params: rule(CampaignsVersion)},
@@ -92,7 +94,7 @@ func Steps() []step.Step {
 				Touched: "SELECT DISTINCT epoch_us(started_at) // 86400000000 // 7 + unnest([-1, 0, 1]) AS week FROM number_call_added WHERE started_at IS NOT NULL",
 				Kept:    "(day_a - DATE '1970-01-01') // 7 NOT IN (SELECT week FROM touched)",
 				Again: []step.Again{{View: "listed_call", Of: "number_call", Select: "SELECT called_e164, started_at, account_id, staff, place FROM number_call",
-					Where: "epoch_us(started_at) // 86400000000 // 7 IN (SELECT week + unnest([-1, 0, 1]) FROM touched)", Order: "called_e164, started_at, place"}},
+					Only: "WHERE epoch_us(started_at) // 86400000000 // 7 IN (SELECT week + unnest([-1, 0, 1]) FROM touched)", Order: "called_e164, started_at, place"}},
 			}},
 		{Table: "lockstep", About: "two accounts that worked the same list of called numbers",
 			Inputs: []string{"lockstep_day"}, SQL: lockstepSQL, Params: rule(LockstepVersion)},

@@ -12,17 +12,16 @@ WITH pressed AS (
   -- had started by then. The exchange may write a reading down 5 s after the call.
   SELECT k.number_e164, k.at, sum(k.keys) AS keys FROM keypress k WHERE k.number_e164 IS NOT NULL AND k.at IS NOT NULL GROUP BY ALL
 ),
-c AS (
-  SELECT * EXCLUDE (outcome, staff), started_at + to_seconds(talk_s + 5) AS until
-  FROM fitting_call
-  WHERE outcome = 'answered' AND NOT staff AND talk_s <= 120 AND started_at IS NOT NULL AND called_e164 IS NOT NULL
-),
+c AS (SELECT *, started_at + to_seconds(talk_s + 5) AS until FROM fitting_call),
 read AS (
   SELECT c.place, sum(p.keys) AS keys
   FROM c JOIN pressed p ON p.number_e164 = c.called_e164 AND p.at BETWEEN c.started_at AND c.until
   GROUP BY c.place
 ),
-beside AS (SELECT ref_source, ref_table, ref_row, recording, keypress_count FROM call WHERE recording IS NOT NULL OR keypress_count IS NOT NULL),
+beside AS (
+  SELECT ref_source::ref_source_word AS ref_source, ref_table::ref_table_word AS ref_table, ref_row, recording, keypress_count
+  FROM call WHERE recording IS NOT NULL OR keypress_count IS NOT NULL
+),
 -- Calls without a count of keys, a reading or a script cannot fit.
 keyed AS (
   SELECT c.*, recording, coalesce(keypress_count, r.keys) AS keys
@@ -39,7 +38,7 @@ counted AS (
   WHERE k.keys BETWEEN 4 AND 8 OR k.keys IS NULL AND k.script_id IS NOT NULL AND p.script_id IS NULL AND k.institution_id IS NOT NULL
 ),
 near AS (
-  SELECT k.place FROM counted k JOIN number_call o
+  SELECT k.place FROM counted k JOIN same_number o
     ON o.account_id = k.account_id AND o.called_e164 = k.called_e164 AND o.place <> k.place
       AND abs(epoch_us(o.started_at) - epoch_us(k.started_at)) <= 600000000
   GROUP BY k.place
@@ -56,11 +55,13 @@ signs AS (
 )
 SELECT * FROM was
 UNION ALL
-SELECT call_id, account_id, started_at, called_e164, talk_s, institution_id, grade, script_id, CAST(keys AS BIGINT) AS keys, recorded, asks, named, repeated, message_before,
-  concat_ws('; ', keys || ' keys pressed', 'talk ' || talk_s || ' s',
-    CASE WHEN recorded THEN 'a recorded prompt' END, CASE WHEN asks THEN 'mostly answered with 4 to 8 keys' END, CASE WHEN named THEN 'presents ' || institution_id END,
+SELECT v.call_id, s.account_id, s.started_at, s.called_e164, s.talk_s, s.institution_id, v.grade, s.script_id, CAST(keys AS BIGINT) AS keys, recorded, asks, named, repeated, message_before,
+  concat_ws('; ', keys || ' keys pressed', 'talk ' || s.talk_s || ' s',
+    CASE WHEN recorded THEN 'a recorded prompt' END, CASE WHEN asks THEN 'mostly answered with 4 to 8 keys' END, CASE WHEN named THEN 'presents ' || s.institution_id END,
     CASE WHEN repeated THEN 'called again within 10 minutes' END, CASE WHEN message_before THEN 'a message within 15 minutes before' END) AS reasons,
-  $rule_version AS rule_version, ref_source, ref_table, ref_row, ref_offset
-FROM signs
-WHERE CAST(recorded AS INTEGER) + CAST(asks AS INTEGER) + CAST(named AS INTEGER) + CAST(repeated AS INTEGER) + CAST(message_before AS INTEGER) >= CASE WHEN keys IS NULL THEN 4 ELSE 2 END
+  $rule_version AS rule_version, v.ref_source, v.ref_table, v.ref_row, v.ref_offset
+FROM (
+  SELECT * FROM signs
+  WHERE CAST(recorded AS INTEGER) + CAST(asks AS INTEGER) + CAST(named AS INTEGER) + CAST(repeated AS INTEGER) + CAST(message_before AS INTEGER) >= CASE WHEN keys IS NULL THEN 4 ELSE 2 END
+) s JOIN call_verdict_at v USING (place)
 ORDER BY started_at, call_id

@@ -1,6 +1,7 @@
 package campaigns
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -106,7 +107,7 @@ func (x *rules) rows(table string, columns string) []string {
 		if s.Table != table {
 			continue
 		}
-		if err := s.Anew(x.t.Context(), x.e); err != nil {
+		if err := errors.Join(step.Words("call", "ref_source", "ref_table")(x.t.Context(), nil, x.e), s.Anew(x.t.Context(), x.e)); err != nil {
 			x.t.Fatal(err)
 		}
 		x.exec("CREATE OR REPLACE TABLE " + table + " AS " + step.Expand(s.SQL, map[string]string{"rule_version": "v"}))

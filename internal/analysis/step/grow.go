@@ -31,6 +31,9 @@ type Grow struct {
 	// Was lists the table's columns with their types. SQL may read the view was: the earlier
 	// version's rows that stay.
 	Was string
+	// New is a query of what is new in the inputs, which becomes the table new, for Touched to read: the engine
+	// knows then how little it is. May be empty.
+	New string
 	// Touched is a query of the keys whose rows are computed again, which becomes the table
 	// touched. It may read the views of Of, the inputs in By as they are and, as X_was, as they were, and
 	// the earlier version's rows as was. Empty: was stays whole. SQL knows by getvariable('grown') whether
@@ -43,10 +46,18 @@ type Grow struct {
 	Again []Again
 }
 
-// Again is a view: Select with the condition Where on the table touched, or all of Select when
-// the table is made anew. With Order it is sorted, as each file of the input Of is.
+// Again is a view: Select and Only behind it, a condition or join that leaves what the table touched (or a view
+// before it in the list) says, or all of Select when the table is made anew. With Order it is
+// sorted, as each file of the input Of is.
 type Again struct {
-	View, Of, Select, Where, Order string
+	View, Of, Select, Only, Order string
+}
+
+// Rest is what a table rests on in an input that is not followed: some of its columns.
+type Rest struct {
+	Columns string
+	// Used is a table, and how it is joined, with which only the rows that it has count. Empty: all count.
+	Used string
 }
 
 // past is the earlier version of a step's table and of its inputs.
@@ -103,40 +114,41 @@ type run struct {
 }
 
 // rests reports whether what the step's rows rest on beside the inputs that it follows is as it
-// was. An input with a query in Rests is compared by what that gives.
+// was: of an input in Rests, whether rows that count differ in the columns it names.
 func (r *run) rests(ctx context.Context, followed ...string) (bool, error) {
 	var changed []string
 	for name, now := range r.now {
 		was, ok := r.past.inputs[name]
+		_, some := r.Rests[name]
 		switch {
 		case ok && (slices.Contains(followed, name) || sameRows(was, now)):
-		case ok && r.Rests[name] != "":
+		case ok && some:
 			changed = append(changed, name)
 		default:
 			return false, nil
 		}
 	}
 	for _, name := range changed {
-		after, err := r.digest(ctx, r.Rests[name])
-		if err != nil {
+		if err := r.e.Alias(ctx, name+"_was", r.past.inputs[name]); err != nil {
 			return false, err
 		}
-		if err := r.e.Show(ctx, r.past.inputs[name]); err != nil {
-			return false, err
+		query := "SELECT count(*) FROM " + Changed(name, r.Rests[name].Columns)
+		if used := r.Rests[name].Used; used != "" {
+			query += " SEMI JOIN " + used
 		}
-		before, err := r.digest(ctx, r.Rests[name])
-		if err := errors.Join(err, r.e.Show(ctx, r.now[name])); err != nil || after != before {
+		var n int64
+		if err := r.e.DB.QueryRowContext(ctx, query).Scan(&n); err != nil || n > 0 {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// digest is of a query's rows, in no order.
-func (r *run) digest(ctx context.Context, query string) (string, error) {
-	var d string
-	err := r.e.DB.QueryRowContext(ctx, "SELECT count(*) || ' ' || coalesce(sum(md5_number_lower(CAST(to_json(r) AS VARCHAR))), 0) FROM ("+query+") r").Scan(&d)
-	return d, err
+// Changed is SQL of the rows, in some columns, that are in a table and not in its earlier version
+// (the view NAME_was), and those that were only there.
+func Changed(table, columns string) string {
+	now, was := "SELECT "+columns+" FROM "+table, "SELECT "+columns+" FROM "+table+"_was"
+	return "(((" + now + ") EXCEPT ALL (" + was + ")) UNION ALL ((" + was + ") EXCEPT ALL (" + now + ")))"
 }
 
 // write makes the stage's files. kept is how many rows were kept from the earlier version.
@@ -277,9 +289,12 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 	if g.Touched == "" {
 		return r.past.table.Rows, do("")
 	}
+	if g.New != "" {
+		do("CREATE OR REPLACE TABLE new AS " + g.New)
+	}
 	do("CREATE OR REPLACE TABLE touched AS " + g.Touched)
 	for _, a := range g.Again {
-		if err := do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + " WHERE " + a.Where + a.order()); err != nil {
+		if err := do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + " " + a.Only + a.order()); err != nil {
 			return 0, err
 		}
 	}
@@ -319,6 +334,9 @@ func (g *Grow) anew(ctx context.Context, e *duckdb.Engine, several func(string) 
 		columns = append(columns, "NULL::"+typ+" AS "+duckdb.Ident(name))
 	}
 	do("CREATE OR REPLACE VIEW was AS SELECT " + strings.Join(columns, ", ") + " WHERE false")
+	if g.New != "" {
+		do("CREATE OR REPLACE TABLE new AS SELECT * FROM (" + g.New + ") LIMIT 0")
+	}
 	if g.Touched != "" {
 		do("CREATE OR REPLACE TABLE touched AS SELECT * FROM (" + g.Touched + ") LIMIT 0")
 	}
@@ -353,7 +371,7 @@ func doer(ctx context.Context, e *duckdb.Engine) func(sql string) error {
 // forget drops the tables of grow: a view and a table cannot have one name. What stays, because
 // that fails, goes with the engine.
 func (r *run) forget(ctx context.Context) {
-	names := []string{"touched"}
+	names := []string{"new", "touched"}
 	for _, a := range r.Grow.Again {
 		names = append(names, a.View)
 	}

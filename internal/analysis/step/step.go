@@ -38,9 +38,9 @@ type Step struct {
 	Params  func(*store.Case) (map[string]string, error)
 	Prepare Prepare // may be nil
 	// What makes the table again quickly when only little of its inputs is new (grow.go).
-	PerFile string            // an input of whose files the table has one file each; empty: none
-	Grow    *Grow             // may be nil
-	Rests   map[string]string // of inputs: a query of all that the table, or a file of it, rests on in them
+	PerFile string          // an input of whose files the table has one file each; empty: none
+	Grow    *Grow           // may be nil
+	Rests   map[string]Rest // what the table, or a file of it, rests on in inputs of which that is not all
 }
 
 // Ran is what running one step came to.

@@ -99,23 +99,24 @@ summed AS (
     CASE WHEN p_talk + p_repeat + p_grade + p_passcode + p_report >= 10 THEN 1 WHEN p_talk + p_repeat + p_grade + p_passcode + p_report >= 7 THEN 2
          WHEN p_talk + p_repeat + p_grade + p_passcode + p_report >= 4 THEN 3 ELSE 4 END AS priority
   FROM p
+),
+told AS (
+  SELECT called_e164, country, calls, answered, long_calls, talk_s, first_at, last_at, accounts, coalesce(institutions, '') AS institutions,
+    CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' WHEN 4 THEN 'C' WHEN 5 THEN 'D' WHEN 6 THEN 'X' WHEN 7 THEN 'E' WHEN 8 THEN 'W' ELSE 'U' END AS best_grade,
+    long_calls > 1 AS repeat, linked_reports, linked_loss_minor, points,
+    'longest call ' || longest || ' s: ' || p_talk
+      || CASE WHEN p_repeat > 0 THEN '; ' || long_calls || ' long calls: ' || p_repeat ELSE '' END
+      || CASE WHEN p_grade > 0 THEN '; best grade ' || CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' ELSE 'C' END || ': ' || p_grade ELSE '' END
+      || CASE WHEN p_passcode > 0 THEN '; ' || passcode_calls || ' passcode call(s): ' || p_passcode ELSE '' END
+      || CASE WHEN p_report > 0 THEN '; ' || linked_reports || CASE WHEN strict THEN ' report(s) strictly linked: ' ELSE ' report(s) loosely linked: ' END || p_report ELSE '' END AS reasons,
+    longest AS longest_s, CASE p_talk WHEN 6 THEN 'over 180 s' WHEN 4 THEN '60-180 s' WHEN 2 THEN '15-60 s' ELSE '0-15 s' END AS talk_band,
+    passcode_calls, line, area, force_area, priority,
+    -- the contact batch it belongs to: country, police force area or kind of line, priority
+    CASE WHEN excluded_reason IS NULL THEN lower(coalesce(country, 'zz')) || '.' ||
+      CASE WHEN force_area <> '' THEN regexp_replace(lower(force_area), '[^a-z]+', '-', 'g') WHEN line <> '' THEN replace(line, ' ', '-') ELSE 'none' END || '.' || priority END AS batch_id,
+    excluded_reason,
+    ref.s AS ref_source, ref.t AS ref_table, ref.r AS ref_row, ref.o AS ref_offset
+  FROM summed
+  ORDER BY points DESC, talk_s DESC, called_e164
 )
-SELECT * FROM was
-UNION ALL
-SELECT called_e164, country, calls, answered, long_calls, talk_s, first_at, last_at, accounts, coalesce(institutions, '') AS institutions,
-  CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' WHEN 4 THEN 'C' WHEN 5 THEN 'D' WHEN 6 THEN 'X' WHEN 7 THEN 'E' WHEN 8 THEN 'W' ELSE 'U' END AS best_grade,
-  long_calls > 1 AS repeat, linked_reports, linked_loss_minor, points,
-  'longest call ' || longest || ' s: ' || p_talk
-    || CASE WHEN p_repeat > 0 THEN '; ' || long_calls || ' long calls: ' || p_repeat ELSE '' END
-    || CASE WHEN p_grade > 0 THEN '; best grade ' || CASE best WHEN 1 THEN 'A*' WHEN 2 THEN 'A' WHEN 3 THEN 'B' ELSE 'C' END || ': ' || p_grade ELSE '' END
-    || CASE WHEN p_passcode > 0 THEN '; ' || passcode_calls || ' passcode call(s): ' || p_passcode ELSE '' END
-    || CASE WHEN p_report > 0 THEN '; ' || linked_reports || CASE WHEN strict THEN ' report(s) strictly linked: ' ELSE ' report(s) loosely linked: ' END || p_report ELSE '' END AS reasons,
-  longest AS longest_s, CASE p_talk WHEN 6 THEN 'over 180 s' WHEN 4 THEN '60-180 s' WHEN 2 THEN '15-60 s' ELSE '0-15 s' END AS talk_band,
-  passcode_calls, line, area, force_area, priority,
-  -- the contact batch it belongs to: country, police force area or kind of line, priority
-  CASE WHEN excluded_reason IS NULL THEN lower(coalesce(country, 'zz')) || '.' ||
-    CASE WHEN force_area <> '' THEN regexp_replace(lower(force_area), '[^a-z]+', '-', 'g') WHEN line <> '' THEN replace(line, ' ', '-') ELSE 'none' END || '.' || priority END AS batch_id,
-  excluded_reason,
-  ref.s AS ref_source, ref.t AS ref_table, ref.r AS ref_row, ref.o AS ref_offset
-FROM summed
-ORDER BY points DESC, talk_s DESC, called_e164
+SELECT * FROM was UNION ALL SELECT * FROM told

@@ -13,7 +13,6 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"encoding/hex"
-	"strings"
 
 	"github.com/unspoof/unspoof/internal/analysis/step"
 	"github.com/unspoof/unspoof/internal/store"
@@ -57,28 +56,20 @@ func Steps() []step.Step {
 					"institutions VARCHAR, best_grade VARCHAR, repeat BOOLEAN, linked_reports BIGINT, linked_loss_minor BIGINT, points INTEGER, reasons VARCHAR, longest_s BIGINT, talk_band VARCHAR, " +
 					"passcode_calls BIGINT, line VARCHAR, area VARCHAR, force_area VARCHAR, priority INTEGER, batch_id VARCHAR, excluded_reason VARCHAR, " +
 					"ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT",
-				Touched: "SELECT called_e164 FROM number_call_added UNION " + changed("passcode_call", "called_e164, keys, recorded, named, repeated, message_before") +
-					" UNION " + changed("report_link", "called_e164, report_id, strict, amount_minor, currency") + " UNION " + changed("account", "phone_e164, account_id, role"),
+				Touched: "SELECT called_e164 FROM number_call_added UNION SELECT called_e164 FROM " + step.Changed("passcode_call", "called_e164, keys, recorded, named, repeated, message_before") +
+					" UNION SELECT called_e164 FROM " + step.Changed("report_link", "called_e164, report_id, strict, amount_minor, currency") + " UNION SELECT phone_e164 FROM " + step.Changed("account", "phone_e164, account_id, role"),
 				Kept: "called_e164 NOT IN (SELECT called_e164 FROM touched WHERE called_e164 IS NOT NULL)",
 				Again: []step.Again{
 					{View: "victim_number", Of: "number_call", Select: "SELECT called_e164, started_at, account_id, called_country, outcome, talk_s, staff, grade, institution_id FROM number_call",
-						Where: "called_e164 IN (SELECT called_e164 FROM touched)"},
+						Only: "WHERE called_e164 IN (SELECT called_e164 FROM touched)"},
 					{View: "victim_call", Of: "call_verdict", Select: "SELECT called_e164, talk_s, started_at, call_id, staff, outcome, ref_source, ref_table, ref_row, ref_offset FROM call_verdict",
-						Where: "outcome = 'answered' AND called_e164 IN (SELECT called_e164 FROM touched)"},
+						Only: "WHERE outcome = 'answered' AND called_e164 IN (SELECT called_e164 FROM touched)"},
 				},
 			}},
 		{Table: "victim_yield", About: "what a threshold of talk takes in", Inputs: []string{"victim", "call_verdict", "report_link", "loss_report"}, SQL: victimYieldSQL},
 		{Table: "contact_batch", About: "one batch of called numbers to warn, or what is excluded", Inputs: []string{"victim"}, SQL: contactBatchSQL},
 		{Table: "loss_total", About: "what was lost under one definition in one currency", Inputs: []string{"loss_report", "report_link", "rate"}, SQL: lossTotalSQL},
 	}
-}
-
-// changed is a query of the numbers, in the first of the columns, of rows of a table that are
-// not in its earlier version, or were only there.
-func changed(table, columns string) string {
-	number, _, _ := strings.Cut(columns, ",")
-	now, was := "SELECT "+columns+" FROM "+table, "SELECT "+columns+" FROM "+table+"_was"
-	return "SELECT " + number + " FROM (((" + now + ") EXCEPT ALL (" + was + ")) UNION ALL ((" + was + ") EXCEPT ALL (" + now + ")))"
 }
 
 // preparePolice fills the temporary table police_area.

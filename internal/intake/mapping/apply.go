@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -35,7 +36,7 @@ const planVersion = "2"
 
 // ownFile is of how many rows in its tables a state of a source has a file of its own in the
 // case table that it fills. All smaller ones share one.
-const ownFile = 50_000
+const ownFile = 10_000
 
 // Plans makes the plan of every case table from the mappings applied to the case's sources. Of
 // a case with series, the table of changes must be published.
@@ -114,6 +115,12 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 					r, ok := relations[table]
 					return r, ok
 				}
+				first := func(table string) (relation, bool) { // all there is of it, where later states have nothing new
+					if held[table] == nil {
+						return relation{}, false
+					}
+					return held[table].whole(0), true
+				}
 				for i, state := range states {
 					file := state.Source
 					if state.Rows < ownFile || model.Name == "institution" {
@@ -124,26 +131,39 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 						p = &FilePlan{}
 						f.files[file], f.order = p, append(f.order, file)
 					}
-					var sql [2]string
-					for j, part := range []relation{states.part(key, i), states.whole(i)} {
-						if sql[j], err = from.fill(model, c.Config.TimeZone, func(string) (relation, bool) { return part, true }, joined); err != nil {
-							return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
+					fill := func(part relation, joined func(string) (relation, bool)) (string, error) {
+						sql, err := from.fill(model, c.Config.TimeZone, func(string) (relation, bool) { return part, true }, joined)
+						if err != nil {
+							err = fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
 						}
+						return sql, err
+					}
+					sql, err := fill(states.part(key, i), joined)
+					if err != nil {
+						return nil, err
+					}
+					alone, err := fill(states.whole(i), first)
+					if err != nil {
+						return nil, err
 					}
 					if p.SQL != "" {
 						p.SQL += "\nUNION ALL\n"
 					}
-					p.SQL += sql[0]
-					p.of += fmt.Sprintf("%q %q", sql[1], state.Version)
+					p.SQL += sql
+					p.of += fmt.Sprintf("%q %q", alone, state.Version)
 					if i > 0 {
-						p.of += fmt.Sprintf(" %q", news[state.Table])
+						p.of += states.said(i, news)
 					}
 					if i < len(states)-1 {
 						p.gone = append(p.gone, states.gone(key, i))
 					}
 					for _, j := range from.Join {
-						for _, t := range held[j.Table] {
-							p.of += fmt.Sprintf(" %q %q", t.Version, news[t.Table])
+						for i, t := range held[j.Table] {
+							if i == 0 {
+								p.of += fmt.Sprintf(" %q", t.Version)
+							} else {
+								p.of += held[j.Table].said(i, news)
+							}
 						}
 					}
 				}
@@ -302,7 +322,13 @@ func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record s
 		if err != nil {
 			return store.Manifest{}, fmt.Errorf("case table %s, filled by mapping %s: %w", m.Table, strings.Join(p.Mappings, ", "), err)
 		}
-		m.Columns, m.Files = cols, append(m.Files, store.File{Name: name(), Rows: rows, Of: of[i]})
+		if m.Columns = cols; rows == 0 && (len(m.Files) > 0 || i < len(p.Files)-1) { // there is, or will be, another file
+			if err := os.Remove(stage.Dir + "/" + name()); err != nil {
+				return store.Manifest{}, err
+			}
+			continue
+		}
+		m.Files = append(m.Files, store.File{Name: name(), Rows: rows, Of: of[i]})
 	}
 	return stage.Publish(ctx, m, record)
 }

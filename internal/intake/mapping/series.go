@@ -287,6 +287,17 @@ func (s States) news(alias string, i int) string {
 		ChangeTable, duckdb.Literal(string(s[i].Source)), duckdb.Literal(s[i].SourceTable), isNew, alias)
 }
 
+// said is what is new in the i-th state, by the digests of newsOf; empty where nothing is.
+func (s States) said(i int, news map[string]string) string {
+	if s.news("", i) == "" {
+		return fmt.Sprintf(" all %q", s[i].Version)
+	}
+	if news[s[i].Table] == "" {
+		return ""
+	}
+	return fmt.Sprintf(" new %q %q", s[i].Version, news[s[i].Table])
+}
+
 // gone is a select of ref_row: the i-th state's rows that a later state has as new. Only rows
 // with a key of these are numbered, which are all with that key.
 func (s States) gone(k Key, i int) string {
