@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -288,11 +287,17 @@ func lastPercent(t testing.TB, dump string) func(rows, n int, line []byte) bool 
 
 // dayOf is the day of the first time in a row; empty when it has none.
 func dayOf(line []byte) string {
-	at := firstTime.Find(line)
-	return string(at[:min(10, len(at))])
+	for rest := line; ; {
+		i := bytes.Index(rest, []byte("'20"))
+		if i < 0 || len(rest) < i+20 {
+			return ""
+		}
+		if at := rest[i+1 : i+20]; at[4] == '-' && at[7] == '-' && at[10] == ' ' && at[13] == ':' {
+			return string(at[:10])
+		}
+		rest = rest[i+3:]
+	}
 }
-
-var firstTime = regexp.MustCompile(`20[0-9]{2}-[01][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-5][0-9]`)
 
 // eachLine gives each line of a synthetic dump, in which a row is a line: the table it is in, and
 // how many rows of that there were, it included.

@@ -10,7 +10,7 @@
 WITH pressed AS (
   -- Readings of keys, and the call of that number during which each was made: the last that
   -- had started by then. The exchange may write a reading down 5 s after the call.
-  SELECT k.number_e164, k.at, sum(k.keys) AS keys FROM keypress k WHERE k.number_e164 IS NOT NULL AND k.at IS NOT NULL GROUP BY ALL
+  SELECT k.number_e164, k.at, sum(k.keys) AS keys FROM keypress k SEMI JOIN fitting_call ON called_e164 = number_e164 WHERE k.at IS NOT NULL GROUP BY ALL
 ),
 c AS (SELECT *, started_at + to_seconds(talk_s + 5) AS until FROM fitting_call),
 read AS (

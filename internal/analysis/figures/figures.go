@@ -16,28 +16,40 @@ import (
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
-//go:embed counts.sql
-var countsSQL string
+var (
+	//go:embed calls_by_minute.sql
+	callsByMinuteSQL string
+	//go:embed calls_of_year.sql
+	callsOfYearSQL string
+	//go:embed long_call_of_year.sql
+	longCallOfYearSQL string
+)
 
-// Steps lists the one step.
+// Steps lists the steps: what many figures count, and the figures.
 func Steps() []step.Step {
-	return []step.Step{{
-		Table: "figure", About: "one published number with its definition and period",
-		Inputs:   []string{"account", "call_verdict", "payment_value", "loss_report", "report_link", "loss_total", "suspect", "policy_result"},
-		Version:  "figures-2",
-		InputsOf: platformTables,
-		SQL:      figureSQL(),
-		Params: func(c *store.Case) (map[string]string, error) {
-			return map[string]string{"zone": c.Config.TimeZone}, nil
-		},
-		Prepare: countSources,
-	}}
+	zone := func(c *store.Case) (map[string]string, error) {
+		return map[string]string{"zone": c.Config.TimeZone}, nil
+	}
+	return []step.Step{
+		{Table: "calls_by_minute", About: "one minute in which calls of user accounts were answered",
+			Inputs: []string{"call_verdict"}, SQL: callsByMinuteSQL,
+			Grow: &step.Grow{Of: []string{"call_verdict"}, Was: "minute BIGINT, calls BIGINT, uk BIGINT, long_uk BIGINT"}},
+		{Table: "calls_of_year", About: "one country and institution of answered calls of the published year",
+			Inputs: []string{"call_verdict"}, SQL: callsOfYearSQL, Params: zone,
+			Grow: &step.Grow{Of: []string{"call_verdict"}, Was: "country VARCHAR, institution_id VARCHAR, calls BIGINT"}},
+		{Table: "long_call_of_year", About: "one called number and account with a long call in the published year",
+			Inputs: []string{"call_verdict"}, SQL: longCallOfYearSQL, Params: zone,
+			Grow: &step.Grow{Of: []string{"call_verdict"}, Was: "called_e164 BIGINT, country VARCHAR, account_id VARCHAR"}},
+		{Table: "figure", About: "one published number with its definition and period",
+			Inputs:  []string{"account", "calls_by_minute", "calls_of_year", "long_call_of_year", "payment_value", "loss_report", "report_link", "loss_total", "suspect", "policy_result"},
+			Version: "figures-2", InputsOf: platformTables, SQL: figureSQL(), Params: zone, Prepare: countSources},
+	}
 }
 
 // smallGroup is the size below which a group is never published by itself.
 const smallGroup = 5
 
-// figureSQL puts the figures one under the other, behind the counts they share.
+// figureSQL puts the figures one under the other.
 func figureSQL() string {
 	var parts []string
 	for i, f := range Figures() {
@@ -71,7 +83,7 @@ func figureSQL() string {
 			i+1, named(f.Name, "."), named(f.Title, ": "), named(f.TitleFR, " : "), duckdb.Literal(f.Definition), duckdb.Literal(f.DefinitionFR), from, to, is, value(f.Low), value(f.High),
 			duckdb.Literal(f.Unit), published, duckdb.Literal(f.PublishedBy), duckdb.Literal(strings.Join(f.Tables, " ")), key, rows))
 	}
-	return countsSQL + "SELECT * EXCLUDE (place) FROM (" + strings.Join(parts, "\nUNION ALL\n") + ") ORDER BY place, CASE WHEN name LIKE 'calls_by_month%' THEN key END, key = 'other', value DESC, key"
+	return "SELECT * EXCLUDE (place) FROM (" + strings.Join(parts, "\nUNION ALL\n") + ") ORDER BY place, CASE WHEN name LIKE 'calls_by_month%' THEN key END, key = 'other', value DESC, key"
 }
 
 // folded puts the small groups of rows (key, value) into one, other; and the next larger ones

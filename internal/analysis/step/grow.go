@@ -40,7 +40,7 @@ type Grow struct {
 	// there is an earlier version; touched is empty when there is none.
 	Touched string
 	By      []string
-	// Kept is a condition on the table touched that holds of the rows of was that stay.
+	// Kept is a condition, or a join with the table touched, that leaves the rows of was that stay.
 	Kept string
 	// Again are selects of inputs, from which the touched rows are computed again.
 	Again []Again
@@ -301,7 +301,7 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 	if err := r.e.Alias(ctx, "was_whole", r.past.table); err != nil {
 		return 0, err
 	}
-	if err := do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole WHERE " + g.Kept); err != nil {
+	if err := do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole " + g.Kept); err != nil {
 		return 0, err
 	}
 	return kept, r.e.DB.QueryRowContext(ctx, "SELECT count(*) FROM was").Scan(&kept)

@@ -3,6 +3,7 @@ WITH quarter AS ( -- zones change their clocks on the quarter hour
   SELECT q, CAST(timezone($zone, make_timestamptz(q * 900000000)) AS DATE) AS day
   FROM (SELECT DISTINCT epoch_us(started_at) // 900000000 AS q FROM call_verdict WHERE started_at IS NOT NULL)
 ),
+new_day AS MATERIALIZED (SELECT DISTINCT account_id, day FROM call_verdict_added JOIN quarter ON q = epoch_us(started_at) // 900000000 WHERE account_id IS NOT NULL),
 counted AS (
   SELECT account_id, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered') AS answered,
     count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
@@ -22,10 +23,8 @@ reached AS ( -- the numbers with which it talked for long
 ),
 active AS (
   SELECT account_id, count(*) AS active_days
-  FROM (
-    SELECT DISTINCT account_id, day FROM call_verdict_added JOIN quarter ON q = epoch_us(started_at) // 900000000 WHERE account_id IS NOT NULL
-  ) ANTI JOIN (
-    SELECT account_id, day FROM call_verdict_before JOIN quarter ON q = epoch_us(started_at) // 900000000
+  FROM new_day ANTI JOIN (
+    SELECT account_id, day FROM call_verdict_before JOIN (SELECT q, day FROM quarter SEMI JOIN new_day USING (day)) ON q = epoch_us(started_at) // 900000000
   ) USING (account_id, day)
   GROUP BY account_id
 ),

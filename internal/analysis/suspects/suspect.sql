@@ -15,7 +15,6 @@ loss AS (
 passcode AS (SELECT account_id, count(*) AS calls FROM passcode_call GROUP BY account_id),
 run AS (SELECT account_id, count(*) AS campaigns FROM campaign GROUP BY account_id),
 spoken AS (SELECT account_id, string_agg(DISTINCT language, ', ' ORDER BY language) AS languages FROM script_language GROUP BY account_id),
-address AS (SELECT account_id, count(DISTINCT ip) AS ips FROM session WHERE ip <> '' GROUP BY account_id),
 target AS (
   SELECT account_id, count(*) AS countries, arg_max(country, {'n': answered, 'c': country}) AS country, max(answered) / sum(answered) AS share
   FROM account_country GROUP BY account_id
@@ -35,10 +34,10 @@ SELECT a.account_id, a.username, a.role,
   act.first_at, act.last_at, coalesce(act.active_days, 0) AS active_days,
   coalesce(passcode.calls, 0) AS passcode_calls, coalesce(run.campaigns, 0) AS campaigns,
   a.country_claimed, phone.country AS country_phone, target.country AS country_target, round(target.share, 4) AS target_share,
-  coalesce(target.countries, 0) AS countries_called, coalesce(address.ips, 0) AS ips, coalesce(spoken.languages, '') AS script_languages,
+  coalesce(target.countries, 0) AS countries_called, coalesce(account_session.ips, 0) AS ips, coalesce(spoken.languages, '') AS script_languages,
   a.ref_source, a.ref_table, a.ref_row, a.ref_offset
 FROM account a
 LEFT JOIN phone USING (account_id) LEFT JOIN spend USING (account_id) LEFT JOIN account_activity act USING (account_id) LEFT JOIN named USING (account_id) LEFT JOIN loss USING (account_id)
-LEFT JOIN passcode USING (account_id) LEFT JOIN run USING (account_id) LEFT JOIN spoken USING (account_id) LEFT JOIN address USING (account_id) LEFT JOIN target USING (account_id)
+LEFT JOIN passcode USING (account_id) LEFT JOIN run USING (account_id) LEFT JOIN spoken USING (account_id) LEFT JOIN account_session USING (account_id) LEFT JOIN target USING (account_id)
 WHERE a.role IN ('user', 'reseller')
 ORDER BY a.account_id

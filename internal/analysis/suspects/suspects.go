@@ -82,7 +82,7 @@ func Steps() []step.Step {
 			Inputs: []string{"call_verdict"}, SQL: accountCountrySQL, Grow: &step.Grow{Of: []string{"call_verdict"},
 				Was: "account_id VARCHAR, country VARCHAR, answered BIGINT"}},
 		{Table: "suspect", About: "one account of a user or reseller",
-			Inputs: []string{"account", "account_activity", "account_country", "account_institution", "payment_value", "report_link", "passcode_call", "campaign", "script_language", "session"}, SQL: suspectSQL},
+			Inputs: []string{"account", "account_activity", "account_country", "account_institution", "payment_value", "report_link", "passcode_call", "campaign", "script_language", "account_session"}, SQL: suspectSQL},
 		{Table: "allocation", About: "one country that an account may concern, and why", Inputs: []string{"suspect"}, SQL: allocationSQL},
 		{Table: "policy_result", About: "one account under one policy", Inputs: []string{"suspect"}, Version: "policies-2",
 			SQL: "SELECT * FROM policy_outcome ORDER BY policy, policy_version, rank NULLS LAST, account_id", Params: policyParams,

@@ -23,14 +23,14 @@ keyed AS (
 ),
 number AS (
   SELECT called_e164, any_value(called_country) AS country, count(*) AS calls,
-    count(*) FILTER (WHERE outcome = 'answered') AS answered,
-    count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
-    coalesce(sum(talk_s) FILTER (WHERE outcome = 'answered'), 0)::BIGINT AS talk_s,
-    max(talk_s) FILTER (WHERE outcome = 'answered') AS longest,
-    min(talk_s) FILTER (WHERE outcome = 'answered') AS shortest,
+    count(*) FILTER (WHERE answered) AS answered,
+    count(*) FILTER (WHERE answered AND talk_s > 60) AS long_calls,
+    coalesce(sum(talk_s) FILTER (WHERE answered), 0)::BIGINT AS talk_s,
+    max(talk_s) FILTER (WHERE answered) AS longest,
+    min(talk_s) FILTER (WHERE answered) AS shortest,
     min(started_at) AS first_at, max(started_at) AS last_at,
-    min(CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'D' THEN 5 WHEN 'X' THEN 6 WHEN 'E' THEN 7 WHEN 'W' THEN 8 ELSE 9 END) FILTER (WHERE outcome = 'answered') AS best
-  FROM c GROUP BY called_e164 HAVING answered > 0
+    min(rung) FILTER (WHERE answered) AS best
+  FROM c GROUP BY called_e164 HAVING count(*) FILTER (WHERE answered) > 0
 ),
 caller AS (
   SELECT called_e164, count(*) AS accounts FROM (SELECT DISTINCT called_e164, account_id FROM c WHERE account_id IS NOT NULL) GROUP BY called_e164
@@ -39,11 +39,11 @@ caller AS (
 longest AS (
   SELECT c.called_e164, arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS ref
   FROM victim_call c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
-  WHERE NOT c.staff AND c.outcome = 'answered' GROUP BY c.called_e164
+  GROUP BY c.called_e164
 ),
 posed AS (
   SELECT called_e164, array_to_string(list_sort(list(institution_id)), ', ') AS institutions
-  FROM (SELECT DISTINCT called_e164, institution_id FROM c WHERE outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C') AND institution_id IS NOT NULL)
+  FROM (SELECT DISTINCT called_e164, institution_id FROM c WHERE institution_id IS NOT NULL)
   GROUP BY called_e164
 ),
 n AS (SELECT number.*, coalesce(accounts, 0) AS accounts, institutions, ref FROM number LEFT JOIN caller USING (called_e164) LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
@@ -56,7 +56,7 @@ held AS (
 staff AS (
   SELECT phone_e164 AS called_e164, 0 AS calls FROM account WHERE role IN ('admin', 'staff') AND phone_e164 IS NOT NULL
   UNION ALL
-  SELECT called_e164, count(*) FROM victim_number WHERE staff AND outcome = 'answered' GROUP BY called_e164
+  SELECT called_e164, count(*) FROM victim_number WHERE staff AND answered GROUP BY called_e164
 ),
 test AS (
   SELECT s.called_e164 FROM staff s JOIN n USING (called_e164)
@@ -65,7 +65,7 @@ test AS (
 -- Numbers whose answered calls are all of accounts that gave the number as their own.
 own AS (
   SELECT c.called_e164 FROM c LEFT JOIN account a ON a.account_id = c.account_id AND a.phone_e164 = c.called_e164
-  WHERE c.outcome = 'answered' AND c.called_e164 IN (SELECT phone_e164 FROM account)
+  WHERE c.answered AND c.called_e164 IN (SELECT phone_e164 FROM account)
   GROUP BY c.called_e164 HAVING count(*) = count(a.account_id)
 ),
 placed AS (
