@@ -98,6 +98,13 @@ func TestSnapshotsOfServer(t *testing.T) {
 			t.Errorf("%s has %d rows, want each once: %d", table, rows[table], want)
 		}
 	}
+	// A row has the reference of the state since which it has its values. big has a column of another type.
+	for table, want := range map[string]int64{"session": 1, "call": 2, "message": 2} {
+		var n int64
+		if err := e.DB.QueryRow("SELECT count(*) FROM "+table+" WHERE ref_source = ?", string(second.ID)).Scan(&n); err != nil || n != want {
+			t.Errorf("%d rows of %s are of the second dump, want the %d that are new in it (%v)", n, table, want, err)
+		}
+	}
 	var latest, vanished int64
 	if err := e.DB.QueryRow("SELECT count(*) FILTER (WHERE ref_source = ?), count(*) FILTER (WHERE ref_source = ? AND CAST(payment_id AS BIGINT) % 7 = 0) FROM payment", string(second.ID), string(first.ID)).Scan(&latest, &vanished); err != nil {
 		t.Fatal(err)

@@ -25,29 +25,33 @@ import (
 // follows only got files. The same SQL makes the table anew: then everything is added, and
 // nothing was there before.
 type Grow struct {
-	// Of lists the inputs that are followed. Of each, the SQL may read the views X_added, rows of new files,
-	// and X_before, rows of those that were there.
+	// Of lists the inputs that are followed. Of each, the SQL may read the views X_added, the rows
+	// of new files, and X_before, those of files that were there.
 	Of []string
-	// Was lists the table's columns with their types. SQL may read the view was: the earlier
-	// version's rows that stay.
+	// Was lists the table's columns with their types, or those that SQL reads of the view was: the
+	// earlier version's rows that stay.
 	Was string
-	// New is a query of what is new in the inputs, which becomes the table new, for Touched to read: the engine
-	// knows then how little it is. May be empty.
+
+	// What follows is for tables of which rows are found again, not added to; Touched is empty
+	// for others, of which all rows stay. Where more than a quarter of an input is new, most rows
+	// would be found again, and the table is made anew.
+
+	// New is a query of what is new in the inputs, for Touched to read as the table new: the
+	// engine then knows how little it is. May be empty.
 	New string
-	// Touched is a query of the keys whose rows are computed again, which becomes the table
-	// touched. It may read the views of Of, the inputs in By as they are and, as X_was, as they were, and
-	// the earlier version's rows as was. Empty: was stays whole. SQL knows by getvariable('grown') whether
-	// there is an earlier version; touched is empty when there is none.
+	// Touched is a query of the keys whose rows are found again. It becomes the table touched,
+	// which is empty when the table is made anew; getvariable('grown') tells that too. It may read
+	// the views of Of, the inputs in By as they are and, as X_was, as they were, and was, which then has all rows.
 	Touched string
 	By      []string
-	// Kept is a condition, or a join with the table touched, that leaves the rows of was that stay.
+	// Kept is a condition, or a join with touched, that leaves the rows of was that stay.
 	Kept string
-	// Again are selects of inputs, from which the touched rows are computed again.
+	// Again are the rows of inputs from which those of touched are found.
 	Again []Again
 }
 
-// Again is a view: Select and Only behind it, a condition or join that leaves what the table touched (or a view
-// before it in the list) says, or all of Select when the table is made anew. With Order it is
+// Again is a view: Select, and behind it Only, a condition or join that leaves what the table
+// touched says, or a view earlier in the list. When the table is made anew, it is all of Select. With Order it is
 // sorted, as each file of the input Of is.
 type Again struct {
 	View, Of, Select, Only, Order string
@@ -66,8 +70,8 @@ type past struct {
 	inputs map[string]store.Manifest
 }
 
-// past is nil when the step was never run in the same version and with the same parameters, or when what it read
-// then is no longer there.
+// past is nil when the step was never run in the same version and with the same parameters, or
+// when what it read then is no longer there.
 func (s Step) past(c *store.Case, m store.Manifest) *past {
 	was, err := c.Table(s.Table)
 	if err != nil || was.StepVersion != m.StepVersion || !maps.Equal(was.Params, m.Params) || len(was.Inputs) != len(m.Inputs) {
@@ -154,9 +158,11 @@ func Changed(table, columns string) string {
 // write makes the stage's files. kept is how many rows were kept from the earlier version.
 func (r *run) write(ctx context.Context, stage *store.Stage) (files []store.File, columns []store.Column, kept int64, err error) {
 	if r.past != nil {
-		if same, err := r.rests(ctx); err != nil {
+		same, err := r.same(ctx)
+		if err != nil {
 			return nil, nil, 0, err
-		} else if same {
+		}
+		if same {
 			if files, err = r.keep(stage, len(r.past.table.Files)); err == nil {
 				return files, r.past.table.Columns, r.past.table.Rows, nil
 			}
@@ -178,6 +184,18 @@ func (r *run) write(ctx context.Context, stage *store.Stage) (files []store.File
 	}
 	f, columns, err := r.file(ctx, stage, 0)
 	return []store.File{f}, columns, kept, err
+}
+
+// same reports whether all that the step reads is as it was.
+func (r *run) same(ctx context.Context) (bool, error) {
+	if r.Grow != nil { // Rests may name what was there before
+		for _, name := range r.Grow.Of {
+			if err := r.e.Alias(ctx, name+"_before", r.past.inputs[name]); err != nil {
+				return false, err
+			}
+		}
+	}
+	return r.rests(ctx)
 }
 
 // keep gives the stage the first n files of the table's earlier version.
@@ -248,44 +266,30 @@ func (r *run) perFile(ctx context.Context, stage *store.Stage) (files []store.Fi
 // grow makes the views of a step with Grow. kept is how many rows of the earlier version stay.
 func (r *run) grow(ctx context.Context) (kept int64, err error) {
 	g := r.Grow
-	grown := r.past != nil
-	for _, name := range g.Of {
-		grown = grown && common(r.past.inputs[name], r.now[name]) == len(r.past.inputs[name].Files)
-	}
-	anew := func() error {
-		return g.anew(ctx, r.e, func(table string) bool { return len(r.now[table].Files) > 1 })
-	}
-	if !grown {
-		return 0, anew()
-	}
-	view := func(name string, m store.Manifest, from, to int) {
-		if err == nil {
-			m.Files = m.Files[from:to]
-			err = r.e.Alias(ctx, name, m)
-		}
-	}
-	for _, name := range g.Of {
-		n := len(r.past.inputs[name].Files)
-		view(name+"_added", r.now[name], n, len(r.now[name].Files))
-		view(name+"_before", r.now[name], 0, n)
-	}
-	if err == nil {
-		if grown, err = r.rests(ctx, slices.Concat(g.Of, g.By)...); err == nil && !grown {
-			err = anew()
-		}
-	}
-	if err != nil || !grown {
-		return 0, err
-	}
-	for _, name := range g.By {
-		view(name+"_was", r.past.inputs[name], 0, len(r.past.inputs[name].Files))
-	}
-	view("was", r.past.table, 0, len(r.past.table.Files))
+	grown, err := r.grown(ctx)
 	if err != nil {
 		return 0, err
 	}
+	if !grown {
+		return 0, g.anew(ctx, r.e, func(table string) bool { return len(r.now[table].Files) > 1 })
+	}
 	do := doer(ctx, r.e)
 	do("SET VARIABLE grown = true")
+	for _, name := range g.Of { // X_before is there since same
+		added := r.now[name]
+		added.Files = added.Files[len(r.past.inputs[name].Files):]
+		if err := r.e.Alias(ctx, name+"_added", added); err != nil {
+			return 0, err
+		}
+	}
+	for _, name := range g.By {
+		if err := r.e.Alias(ctx, name+"_was", r.past.inputs[name]); err != nil {
+			return 0, err
+		}
+	}
+	if err := r.e.Alias(ctx, "was", r.past.table); err != nil {
+		return 0, err
+	}
 	if g.Touched == "" {
 		return r.past.table.Rows, do("")
 	}
@@ -294,17 +298,31 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 	}
 	do("CREATE OR REPLACE TABLE touched AS " + g.Touched)
 	for _, a := range g.Again {
-		if err := do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + " " + a.Only + a.order()); err != nil {
-			return 0, err
-		}
+		do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + " " + a.Only + a.order())
 	}
-	if err := r.e.Alias(ctx, "was_whole", r.past.table); err != nil {
+	if err := errors.Join(do(""), r.e.Alias(ctx, "was_whole", r.past.table)); err != nil {
 		return 0, err
 	}
 	if err := do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole " + g.Kept); err != nil {
 		return 0, err
 	}
-	return kept, r.e.DB.QueryRowContext(ctx, "SELECT count(*) FROM was").Scan(&kept)
+	err = r.e.DB.QueryRowContext(ctx, "SELECT count(*) FROM was").Scan(&kept)
+	return kept, err
+}
+
+// grown reports whether the inputs that are followed only got files, and all else that the
+// step's rows rest on is as it was.
+func (r *run) grown(ctx context.Context) (bool, error) {
+	if r.past == nil {
+		return false, nil
+	}
+	for _, name := range r.Grow.Of {
+		was, now := r.past.inputs[name], r.now[name]
+		if common(was, now) < len(was.Files) || r.Grow.Touched != "" && 4*(now.Rows-was.Rows) > now.Rows {
+			return false, nil
+		}
+	}
+	return r.rests(ctx, slices.Concat(r.Grow.Of, r.Grow.By)...)
 }
 
 // Anew makes the views that the SQL of a step with Grow reads, over inputs that are tables of

@@ -4,6 +4,8 @@
 // made by another version of the step or from other versions of its inputs; only stale steps
 // run, and each run says why.
 //
+// What a step need not compute again, because only files came to its inputs, is in grow.go.
+//
 // Steps are plain values in a list, in an order in which inputs come first; [Check] proves
 // the order. The wings callers, victims, suspects and figures each give their steps.
 package step
