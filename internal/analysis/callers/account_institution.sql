@@ -24,7 +24,8 @@ use AS ( -- a number of a use
 ),
 known AS (
   SELECT account_id, institution_id, CASE WHEN institution_id IS NULL THEN grade END AS other, called_e164, bool_or(outcome = 'answered' AND grade <> 'D') AS spoken
-  FROM number_call_before b SEMI JOIN (SELECT DISTINCT called_e164, coalesce(account_id, '') AS account FROM use) u ON u.called_e164 = b.called_e164 AND u.account = coalesce(b.account_id, '')
+  FROM number_call_before b SEMI JOIN (SELECT DISTINCT called_e164 FROM use) n USING (called_e164)
+  SEMI JOIN (SELECT DISTINCT called_e164, coalesce(account_id, '') AS account FROM use) u ON u.called_e164 = b.called_e164 AND u.account = coalesce(b.account_id, '')
   GROUP BY ALL
 ),
 numbered AS (

@@ -2,12 +2,12 @@
 -- out whose they are. What is known of each stands beside it; nothing is added to the registry.
 WITH used AS (SELECT *, presented_e164 AS number FROM presented_number WHERE calls >= 20),
 names AS (
-  SELECT presented_e164 AS number, presented_name, institution_id, calls AS n FROM number_name SEMI JOIN used USING (presented_e164)
+  SELECT presented_e164 AS number, presented_name, institution_id, sum(calls)::BIGINT AS n FROM number_name SEMI JOIN used USING (presented_e164) GROUP BY ALL
 ),
-shown AS (
-  SELECT number, string_agg(presented_name, '; ' ORDER BY n DESC, presented_name) FILTER (WHERE place <= 5) AS names,
+shown AS ( -- the five that were shown most
+  SELECT number, array_to_string(list_transform(min({'n': -n, 'name': presented_name}, 5), lambda x: x.name), '; ') AS names,
     string_agg(DISTINCT institution_id, ', ' ORDER BY institution_id) AS institutions
-  FROM (SELECT *, row_number() OVER (PARTITION BY number ORDER BY n DESC, presented_name) AS place FROM names) GROUP BY number
+  FROM names GROUP BY number
 ),
 near AS ( -- the nearest registered number below, of the same ten thousand
   SELECT u.number, arg_max(i.name || ' (' || n.number_from || ')', (n.number_from, i.institution_id)) AS neighbour

@@ -11,7 +11,7 @@
 -- together with runs of 16, and any run of 3 calls within an hour of a burst. A campaign has at
 -- least 15 calls.
 --
--- touched are accounts with new calls. A campaign that ended 31 days before the first of them
+-- touched are accounts with new calls. A campaign that ended 28 days before the first of them
 -- stays as it is: new calls change ordinary rates three weeks back, a run that became a burst
 -- takes in runs of the 3 days before it, and these may join a campaign within another 3. One that
 -- ended later is found again, from its beginning or, of what was too small to be one (at most

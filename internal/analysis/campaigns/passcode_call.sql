@@ -5,8 +5,8 @@
 -- message within 15 minutes before. Where a source keeps no count of keys, all four must hold.
 -- The digits pressed are in no case table: only how many they were.
 --
--- touched are the calls to which something new is near in time, to the same number, and those
--- with a script of theirs.
+-- touched are the calls that can fit and to which something new is near in time, to the same
+-- number, and those with a script of theirs.
 WITH pressed AS (
   -- Readings of keys, and the call of that number during which each was made: the last that
   -- had started by then. The exchange may write a reading down 5 s after the call.

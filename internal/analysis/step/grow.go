@@ -44,17 +44,18 @@ type Grow struct {
 	// the views of Of, the inputs in By as they are and, as X_was, as they were, and was, which then has all rows.
 	Touched string
 	By      []string
-	// Kept is a condition, or a join with touched, that leaves the rows of was that stay.
+	// Kept is a condition, or a join with touched, that leaves the rows of was that stay; the view
+	// was_whole has all.
 	Kept string
 	// Again are the rows of inputs from which those of touched are found.
 	Again []Again
 }
 
-// Again is a view: Select, and behind it Only, a condition or join that leaves what the table
-// touched says, or a view earlier in the list. When the table is made anew, it is all of Select. With Order it is
-// sorted, as each file of the input Of is.
+// Again is a view: of all rows (Select), when the table is made anew, or of those with a key in
+// touched (Grown), which may read views earlier in the list. With Order it is sorted, as each file of the
+// input Of is.
 type Again struct {
-	View, Of, Select, Only, Order string
+	View, Of, Select, Grown, Order string
 }
 
 // Rest is what a table rests on in an input that is not followed: some of its columns.
@@ -287,7 +288,7 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 			return 0, err
 		}
 	}
-	if err := r.e.Alias(ctx, "was", r.past.table); err != nil {
+	if err := errors.Join(r.e.Alias(ctx, "was", r.past.table), r.e.Alias(ctx, "was_whole", r.past.table)); err != nil {
 		return 0, err
 	}
 	if g.Touched == "" {
@@ -298,10 +299,7 @@ func (r *run) grow(ctx context.Context) (kept int64, err error) {
 	}
 	do("CREATE OR REPLACE TABLE touched AS " + g.Touched)
 	for _, a := range g.Again {
-		do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + " " + a.Only + a.order())
-	}
-	if err := errors.Join(do(""), r.e.Alias(ctx, "was_whole", r.past.table)); err != nil {
-		return 0, err
+		do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Grown + a.order())
 	}
 	if err := do("CREATE OR REPLACE VIEW was AS SELECT * FROM was_whole " + g.Kept); err != nil {
 		return 0, err
@@ -351,7 +349,9 @@ func (g *Grow) anew(ctx context.Context, e *duckdb.Engine, several func(string) 
 		name, typ, _ := strings.Cut(c, " ")
 		columns = append(columns, "NULL::"+typ+" AS "+duckdb.Ident(name))
 	}
-	do("CREATE OR REPLACE VIEW was AS SELECT " + strings.Join(columns, ", ") + " WHERE false")
+	for _, name := range []string{"was", "was_whole"} {
+		do("CREATE OR REPLACE VIEW " + name + " AS SELECT " + strings.Join(columns, ", ") + " WHERE false")
+	}
 	if g.New != "" {
 		do("CREATE OR REPLACE TABLE new AS SELECT * FROM (" + g.New + ") LIMIT 0")
 	}
@@ -359,11 +359,11 @@ func (g *Grow) anew(ctx context.Context, e *duckdb.Engine, several func(string) 
 		do("CREATE OR REPLACE TABLE touched AS SELECT * FROM (" + g.Touched + ") LIMIT 0")
 	}
 	for _, a := range g.Again {
-		sql := "CREATE OR REPLACE VIEW " + a.View + " AS " + a.Select
-		if several(a.Of) {
-			sql += a.order()
+		if a.Order != "" && several(a.Of) { // sorted once, not for each use
+			do("CREATE OR REPLACE TABLE " + a.View + " AS " + a.Select + a.order())
+		} else {
+			do("CREATE OR REPLACE VIEW " + a.View + " AS " + a.Select)
 		}
-		do(sql)
 	}
 	return do("")
 }

@@ -60,7 +60,7 @@ func TestGrow(t *testing.T) {
 		{Table: "copied", Inputs: []string{"n"}, PerFile: "n", SQL: "SELECT k, v, place FROM n_at"},
 		{Table: "most", Inputs: []string{"n", "label"}, SQL: "SELECT * FROM was UNION ALL SELECT k, max(v) AS v, max(name) AS name FROM n_again JOIN label USING (k) GROUP BY k",
 			Grow: &Grow{Of: []string{"n"}, By: []string{"label"}, Was: "k VARCHAR, v BIGINT, name VARCHAR", Touched: "SELECT k FROM n_added UNION SELECT k FROM " + Changed("label", "k, name"),
-				Kept: "ANTI JOIN touched USING (k)", Again: []Again{{View: "n_again", Of: "n", Select: "SELECT k, v FROM n", Only: "SEMI JOIN touched USING (k)"}}}},
+				Kept: "ANTI JOIN touched USING (k)", Again: []Again{{View: "n_again", Of: "n", Select: "SELECT k, v FROM n", Grown: "SELECT k, v FROM n SEMI JOIN touched USING (k)"}}}},
 	}
 	anew := map[string]string{
 		"total":  "SELECT k, sum(v)::BIGINT AS v FROM n WHERE k IN (SELECT k FROM label) GROUP BY k",

@@ -35,18 +35,23 @@ number AS (
 caller AS (
   SELECT called_e164, count(*) AS accounts FROM (SELECT DISTINCT called_e164, account_id FROM c WHERE account_id IS NOT NULL) GROUP BY called_e164
 ),
--- The row it rests on: of the answered calls with most talk, the first.
+-- The call it rests on: of the answered calls with most talk, the first.
 longest AS (
-  SELECT c.called_e164, arg_max({'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset}, {'talk': c.talk_s, 'at': -epoch_us(started_at), 'id': call_id}) AS ref
-  FROM victim_call c JOIN number ON c.called_e164 = number.called_e164 AND (c.talk_s = number.longest OR c.talk_s IS NULL)
-  GROUP BY c.called_e164
+  SELECT called_e164, arg_min({'at': c.at, 'id': c.id, 'ref': c.ref}, {'at': c.at, 'id': c.id}) AS call
+  FROM (
+    SELECT called_e164, talk_s AS talk, started_at AS at, call_id AS id, {'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset} AS ref
+    FROM call_verdict_added WHERE outcome = 'answered' AND NOT staff
+    UNION ALL
+    SELECT called_e164, longest_s, longest_at, longest_call_id, {'s': ref_source, 't': ref_table, 'r': ref_row, 'o': ref_offset} FROM was_whole SEMI JOIN touched USING (called_e164)
+  ) c JOIN number USING (called_e164)
+  WHERE c.talk IS NOT DISTINCT FROM number.longest GROUP BY called_e164
 ),
 posed AS (
   SELECT called_e164, array_to_string(list_sort(list(institution_id)), ', ') AS institutions
   FROM (SELECT DISTINCT called_e164, institution_id FROM c WHERE institution_id IS NOT NULL)
   GROUP BY called_e164
 ),
-n AS (SELECT number.*, coalesce(accounts, 0) AS accounts, institutions, ref FROM number LEFT JOIN caller USING (called_e164) LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
+n AS (SELECT number.*, coalesce(accounts, 0) AS accounts, institutions, call FROM number LEFT JOIN caller USING (called_e164) LEFT JOIN posed USING (called_e164) LEFT JOIN longest USING (called_e164)),
 -- Why a number is not one to warn.
 held AS (
   SELECT n.called_e164, min(i.name) AS name
@@ -114,8 +119,8 @@ told AS (
     -- the contact batch it belongs to: country, police force area or kind of line, priority
     CASE WHEN excluded_reason IS NULL THEN lower(coalesce(country, 'zz')) || '.' ||
       CASE WHEN force_area <> '' THEN regexp_replace(lower(force_area), '[^a-z]+', '-', 'g') WHEN line <> '' THEN replace(line, ' ', '-') ELSE 'none' END || '.' || priority END AS batch_id,
-    excluded_reason,
-    ref.s AS ref_source, ref.t AS ref_table, ref.r AS ref_row, ref.o AS ref_offset
+    excluded_reason, call.at AS longest_at, call.id AS longest_call_id,
+    call.ref.s AS ref_source, call.ref.t AS ref_table, call.ref.r AS ref_row, call.ref.o AS ref_offset
   FROM summed
   ORDER BY points DESC, talk_s DESC, called_e164
 )

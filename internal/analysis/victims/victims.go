@@ -44,6 +44,12 @@ var (
 	policeAreas []byte
 )
 
+// numbers is what victim counts of the calls of a number: rung is the grade's place on the evidence
+// ladder, institution_id that of answered calls whose grade counts.
+const numbers = `SELECT called_e164, started_at, account_id, called_country, outcome = 'answered' AS answered, talk_s, staff,
+	CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'D' THEN 5 WHEN 'X' THEN 6 WHEN 'E' THEN 7 WHEN 'W' THEN 8 ELSE 9 END::UTINYINT AS rung,
+	CASE WHEN outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C') THEN institution_id END AS institution_id FROM number_call`
+
 // Steps lists the steps in order.
 func Steps() []step.Step {
 	sum := sha256.Sum256(policeAreas)
@@ -54,19 +60,12 @@ func Steps() []step.Step {
 				Of: []string{"call_verdict", "number_call"}, By: []string{"passcode_call", "report_link", "account"},
 				Was: "called_e164 BIGINT, country VARCHAR, calls BIGINT, answered BIGINT, long_calls BIGINT, talk_s BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, accounts BIGINT, " +
 					"institutions VARCHAR, best_grade VARCHAR, repeat BOOLEAN, linked_reports BIGINT, linked_loss_minor BIGINT, points INTEGER, reasons VARCHAR, longest_s BIGINT, talk_band VARCHAR, " +
-					"passcode_calls BIGINT, line VARCHAR, area VARCHAR, force_area VARCHAR, priority INTEGER, batch_id VARCHAR, excluded_reason VARCHAR, " +
+					"passcode_calls BIGINT, line VARCHAR, area VARCHAR, force_area VARCHAR, priority INTEGER, batch_id VARCHAR, excluded_reason VARCHAR, longest_at TIMESTAMPTZ, longest_call_id VARCHAR, " +
 					"ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT",
 				Touched: "SELECT called_e164 FROM number_call_added UNION SELECT called_e164 FROM " + step.Changed("passcode_call", "called_e164, keys, recorded, named, repeated, message_before") +
 					" UNION SELECT called_e164 FROM " + step.Changed("report_link", "called_e164, report_id, strict, amount_minor, currency") + " UNION SELECT phone_e164 FROM " + step.Changed("account", "phone_e164, account_id, role"),
-				Kept: "ANTI JOIN touched USING (called_e164)",
-				Again: []step.Again{
-					{View: "victim_number", Of: "number_call", Select: `SELECT called_e164, started_at, account_id, called_country, outcome = 'answered' AS answered, talk_s, staff,
-							CASE grade WHEN 'A*' THEN 1 WHEN 'A' THEN 2 WHEN 'B' THEN 3 WHEN 'C' THEN 4 WHEN 'D' THEN 5 WHEN 'X' THEN 6 WHEN 'E' THEN 7 WHEN 'W' THEN 8 ELSE 9 END::UTINYINT AS rung,
-							CASE WHEN outcome = 'answered' AND grade IN ('A*', 'A', 'B', 'C') THEN institution_id END AS institution_id FROM number_call`,
-						Only: "SEMI JOIN touched USING (called_e164)"},
-					{View: "victim_call", Of: "call_verdict", Select: "SELECT called_e164, talk_s, started_at, call_id, ref_source, ref_table, ref_row, ref_offset FROM (FROM call_verdict WHERE outcome = 'answered' AND NOT staff)",
-						Only: "SEMI JOIN touched USING (called_e164)"},
-				},
+				Kept:  "ANTI JOIN touched USING (called_e164)",
+				Again: []step.Again{{View: "victim_number", Of: "number_call", Select: numbers, Grown: numbers + " SEMI JOIN touched USING (called_e164)"}},
 			}},
 		{Table: "victim_yield", About: "what a threshold of talk takes in", Inputs: []string{"victim", "call_verdict", "report_link", "loss_report"}, SQL: victimYieldSQL},
 		{Table: "contact_batch", About: "one batch of called numbers to warn, or what is excluded", Inputs: []string{"victim"}, SQL: contactBatchSQL},
