@@ -54,13 +54,6 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 		series[list[0].ID] = list
 	}
 	slices.SortFunc(sources, func(a, b store.Source) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	type filled struct {
-		files  map[casefile.SourceID]*FilePlan // by the source that has a file of its own; the empty one is the rest
-		order  []casefile.SourceID
-		inputs map[string]string
-		params map[string]string
-		by     []string // mappings
-	}
 	tables := map[string]*filled{}
 	for _, s := range sources {
 		if s.SnapshotOf != "" {
@@ -110,62 +103,9 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 				if held[from.From] == nil {
 					continue // a table the platform did not use
 				}
-				states, key := held[from.From], m.Key(from.From, held[from.From])
-				joined := func(table string) (relation, bool) {
-					r, ok := relations[table]
-					return r, ok
-				}
-				first := func(table string) (relation, bool) { // all there is of it, where later states have nothing new
-					if held[table] == nil {
-						return relation{}, false
-					}
-					return held[table].whole(0), true
-				}
-				for i, state := range states {
-					file := state.Source
-					if state.Rows < ownFile || model.Name == "institution" {
-						file = ""
-					}
-					p := f.files[file]
-					if p == nil {
-						p = &FilePlan{}
-						f.files[file], f.order = p, append(f.order, file)
-					}
-					fill := func(part relation, joined func(string) (relation, bool)) (string, error) {
-						sql, err := from.fill(model, c.Config.TimeZone, func(string) (relation, bool) { return part, true }, joined)
-						if err != nil {
-							err = fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
-						}
-						return sql, err
-					}
-					sql, err := fill(states.part(key, i), joined)
-					if err != nil {
-						return nil, err
-					}
-					alone, err := fill(states.whole(i), first)
-					if err != nil {
-						return nil, err
-					}
-					if p.SQL != "" {
-						p.SQL += "\nUNION ALL\n"
-					}
-					p.SQL += sql
-					p.of += fmt.Sprintf("%q %q", alone, state.Version)
-					if i > 0 {
-						p.of += states.said(i, news)
-					}
-					if i < len(states)-1 {
-						p.gone = append(p.gone, states.gone(key, i))
-					}
-					for _, j := range from.Join {
-						for i, t := range held[j.Table] {
-							if i == 0 {
-								p.of += fmt.Sprintf(" %q", t.Version)
-							} else {
-								p.of += held[j.Table].said(i, news)
-							}
-						}
-					}
+				of := &platform{m, c.Config.TimeZone, held, relations, news}
+				if err := f.take(of, model, from); err != nil {
+					return nil, fmt.Errorf("source %s: mapping %s: %w", s.ID.Short(), m.Name, err)
 				}
 				for _, table := range from.tables() {
 					for _, t := range held[table] {
@@ -213,6 +153,79 @@ func Plans(ctx context.Context, c *store.Case, e *duckdb.Engine) ([]Plan, error)
 		plans = append(plans, p)
 	}
 	return plans, nil
+}
+
+// platform is a source, or a series, with its mapping.
+type platform struct {
+	m         *Mapping
+	zone      string
+	held      map[string]States   // by the table's own name
+	relations map[string]relation // the rows that count
+	news      map[string]string   // see newsOf
+}
+
+// filled is what fills a case table.
+type filled struct {
+	files  map[casefile.SourceID]*FilePlan // by the state that has a file of its own; the empty one is the rest
+	order  []casefile.SourceID
+	inputs map[string]string
+	params map[string]string
+	by     []string // mappings
+}
+
+// take adds the rows of one source table, state by state, to the files that they go into.
+func (f *filled) take(of *platform, model casefile.ModelTable, from Source) error {
+	states, key := of.held[from.From], of.m.Key(from.From, of.held[from.From])
+	fill := func(part relation, joined func(string) (relation, bool)) (string, error) {
+		return from.fill(model, of.zone, func(string) (relation, bool) { return part, true }, joined)
+	}
+	for i, state := range states {
+		sql, err := fill(states.part(key, i), func(table string) (relation, bool) {
+			r, ok := of.relations[table]
+			return r, ok
+		})
+		if err != nil {
+			return err
+		}
+		alone, err := fill(states.whole(i), func(table string) (relation, bool) { // as if no later state had anything new
+			if of.held[table] == nil {
+				return relation{}, false
+			}
+			return of.held[table].whole(0), true
+		})
+		if err != nil {
+			return err
+		}
+		file := state.Source
+		if state.Rows < ownFile || model.Name == "institution" {
+			file = ""
+		}
+		p := f.files[file]
+		if p == nil {
+			p = &FilePlan{}
+			f.files[file], f.order = p, append(f.order, file)
+		} else {
+			p.SQL += "\nUNION ALL\n"
+		}
+		p.SQL += sql
+		p.of += fmt.Sprintf("%q %q", alone, state.Version)
+		if i > 0 {
+			p.of += states.said(i, of.news)
+		}
+		if i < len(states)-1 {
+			p.gone = append(p.gone, states.gone(key, i))
+		}
+		for _, j := range from.Join {
+			for i, t := range of.held[j.Table] {
+				if i == 0 {
+					p.of += fmt.Sprintf(" %q", t.Version)
+				} else {
+					p.of += of.held[j.Table].said(i, of.news)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // newsOf says what is new in each state of a series' table, by the table's name in the case: how many rows

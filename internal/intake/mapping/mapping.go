@@ -8,12 +8,14 @@
 // reason. Mappings for known platforms and for the usual lists are shipped with the program
 // (folder shipped) and are recognised by the columns they need.
 //
-// A mapping is compiled to plain SQL over the source tables ([Mapping.Select]); several
+// A mapping is compiled to plain SQL over the source tables ([Source.Select]); several
 // sources that fill one case table are put one under the other, in the order of their
-// hashes. Every row carries its row reference.
+// hashes, or in files of their own. Every row carries its row reference.
 //
-// Reading order: mapping.go (the file), compile.go (SQL), apply.go (case tables), cover.go
-// (what became of every column), shipped/*.yaml.
+// Reading order: mapping.go (the file), compile.go (SQL), series.go (a platform in several
+// states), apply.go (case tables), cover.go (what became of every column), propose.go (a mapping
+// from a profile), shipped/*.yaml. It is 3,100 lines long because proposals are written in the words
+// that the compiler reads.
 package mapping
 
 import (
