@@ -54,7 +54,7 @@ demo: setup build ## make a synthetic seizure, run the whole job on it, serve th
 .PHONY: test
 test: setup-test ui ## everything that must hold: linters and all tests, none skipped for want of a tool
 	@status=0; $(MAKE) lint || status=1; \
-	echo 'go test -timeout 14m ./...'; CI=true go test -timeout 14m ./... || status=1; exit $$status
+	echo 'go test -timeout 25m ./...'; CI=true go test -timeout 25m ./... || status=1; exit $$status
 
 .PHONY: lint
 lint: ui ## gofmt, go vet, staticcheck

@@ -86,8 +86,9 @@ func Steps() []step.Step {
 			Inputs: []string{"call_verdict"}, SQL: presentedNumberSQL, Grow: &step.Grow{Of: []string{"call_verdict"},
 				Was: "presented_e164 BIGINT, calls BIGINT, answered BIGINT, accounts BIGINT, called_numbers BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, own_calls BIGINT, resembles VARCHAR, " +
 					"call_id VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT"}},
-		{Table: "number_name", About: "one presented number and one name shown with it, of one file of calls",
-			Inputs: []string{"call_verdict"}, SQL: numberNameSQL, PerFile: "call_verdict"},
+		{Table: "number_name", About: "one presented number and one name shown with it",
+			Inputs: []string{"call_verdict"}, SQL: numberNameSQL, Grow: &step.Grow{Of: []string{"call_verdict"},
+				Was: "presented_e164 BIGINT, presented_name VARCHAR, institution_id VARCHAR, calls BIGINT"}},
 		{Table: "registry_proposal", About: "a presented number that is in no registry and was shown in many calls",
 			Inputs: []string{"presented_number", "number_name", "institution", "institution_number"}, SQL: registryProposalSQL},
 		{Table: "account_session", About: "one account and how many log-ins and requests of it are recorded",
