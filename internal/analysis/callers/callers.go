@@ -106,7 +106,7 @@ func Steps() []step.Step {
 			Inputs: []string{"call_verdict", "number_call", "account_institution", "institution"}, SQL: institutionUseSQL, Grow: &step.Grow{Of: []string{"call_verdict", "number_call"}, By: []string{"account_institution"},
 				Was: "institution_id VARCHAR, calls_uk BIGINT, long_calls_uk BIGINT, called_numbers BIGINT"}},
 		{Table: "calls_by_day", About: "one day, in the case's time zone",
-			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: ZoneParam, Grow: &step.Grow{Of: []string{"call_verdict"},
+			Inputs: []string{"call_verdict"}, SQL: callsByDaySQL, Params: step.Zone, Grow: &step.Grow{Of: []string{"call_verdict"},
 				Was: "day DATE, calls BIGINT, answered BIGINT, calls_uk BIGINT, long_calls_uk BIGINT"}},
 	}
 }
@@ -119,11 +119,6 @@ var verdictRests = map[string]step.Rest{
 	"name_match":  {Columns: "presented_name, institution_id, alias", Used: "call USING (presented_name)"},
 	"name_hint":   {Columns: "*", Used: "call USING (presented_name)"},
 	"script_name": {Columns: "script_id, institution_id, alias, named", Used: "call USING (script_id)"},
-}
-
-// ZoneParam gives a step the case's time zone as $zone.
-func ZoneParam(c *store.Case) (map[string]string, error) {
-	return map[string]string{"zone": c.Config.TimeZone}, nil
 }
 
 func verdictParams(c *store.Case) (map[string]string, error) {

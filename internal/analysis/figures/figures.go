@@ -27,22 +27,19 @@ var (
 
 // Steps lists the steps: what many figures count, and the figures.
 func Steps() []step.Step {
-	zone := func(c *store.Case) (map[string]string, error) {
-		return map[string]string{"zone": c.Config.TimeZone}, nil
-	}
 	return []step.Step{
 		{Table: "calls_by_minute", About: "one minute in which calls of user accounts were answered",
 			Inputs: []string{"call_verdict"}, SQL: callsByMinuteSQL,
 			Grow: &step.Grow{Of: []string{"call_verdict"}, Was: "minute BIGINT, calls BIGINT, uk BIGINT, long_uk BIGINT"}},
 		{Table: "calls_of_year", About: "one country and institution of answered calls of the published year",
-			Inputs: []string{"call_verdict"}, SQL: callsOfYearSQL, Params: zone,
+			Inputs: []string{"call_verdict"}, SQL: callsOfYearSQL, Params: step.Zone,
 			Grow: &step.Grow{Of: []string{"call_verdict"}, Was: "country VARCHAR, institution_id VARCHAR, calls BIGINT"}},
 		{Table: "long_call_of_year", About: "one called number and account with a long call in the published year",
-			Inputs: []string{"call_verdict"}, SQL: longCallOfYearSQL, Params: zone,
+			Inputs: []string{"call_verdict"}, SQL: longCallOfYearSQL, Params: step.Zone,
 			Grow: &step.Grow{Of: []string{"call_verdict"}, Was: "called_e164 BIGINT, country VARCHAR, account_id VARCHAR"}},
 		{Table: "figure", About: "one published number with its definition and period",
 			Inputs:  []string{"account", "calls_by_minute", "calls_of_year", "long_call_of_year", "payment_value", "loss_report", "report_link", "loss_total", "suspect", "policy_result"},
-			Version: "figures-2", InputsOf: platformTables, SQL: figureSQL(), Params: zone, Prepare: countSources},
+			Version: "figures-2", InputsOf: platformTables, SQL: figureSQL(), Params: step.Zone, Prepare: countSources},
 	}
 }
 

@@ -234,6 +234,11 @@ func (r *run) publish(ctx context.Context, hand ledger.Hand) (rows, kept int64, 
 	return m.Rows, kept, r.e.Show(ctx, m)
 }
 
+// Zone gives a step the case's time zone as $zone.
+func Zone(c *store.Case) (map[string]string, error) {
+	return map[string]string{"zone": c.Config.TimeZone}, nil
+}
+
 // Expand replaces $name in SQL by the quoted value of the parameter.
 func Expand(sql string, params map[string]string) string {
 	names := make([]string, 0, len(params))

@@ -76,7 +76,7 @@ func Steps() []step.Step {
 		{Table: "script_language", About: "one recorded or synthesised message whose language is known", Inputs: []string{"script"}, Version: "languages-1",
 			SQL: scriptLanguageSQL, Prepare: detectLanguages},
 		{Table: "account_activity", About: "one account and what its calls add up to",
-			Inputs: []string{"call_verdict", "number_call"}, SQL: accountActivitySQL, Params: zone, Grow: &step.Grow{Of: []string{"call_verdict", "number_call"},
+			Inputs: []string{"call_verdict", "number_call"}, SQL: accountActivitySQL, Params: step.Zone, Grow: &step.Grow{Of: []string{"call_verdict", "number_call"},
 				Was: "account_id VARCHAR, calls BIGINT, answered BIGINT, long_calls BIGINT, calls_uk BIGINT, long_calls_uk BIGINT, victims BIGINT, victims_uk BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, active_days BIGINT"}},
 		{Table: "account_country", About: "one account and one country to which it made calls that were answered",
 			Inputs: []string{"call_verdict"}, SQL: accountCountrySQL, Grow: &step.Grow{Of: []string{"call_verdict"},
@@ -97,10 +97,6 @@ func Steps() []step.Step {
 			Prepare: prepare("policy_near", `policy VARCHAR, policy_version INTEGER, latest BOOLEAN, field VARCHAR, rule VARCHAR, place BIGINT, account_id VARCHAR, value DOUBLE,
 				short_by DOUBLE, reasons VARCHAR, ref_source VARCHAR, ref_table VARCHAR, ref_row BIGINT, ref_offset BIGINT`, Policy.nearSQL)},
 	}
-}
-
-func zone(c *store.Case) (map[string]string, error) {
-	return map[string]string{"zone": c.Config.TimeZone}, nil
 }
 
 // Shipped is the policy every case begins with.
