@@ -3,10 +3,13 @@ package desk
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // Profile is an account as the platform had it.
@@ -48,8 +51,7 @@ const identifiersSQL = `
 SELECT kind, COALESCE(value, ''), COALESCE(value_norm, ''), first_seen_at, last_seen_at, CAST(times AS BIGINT), ` + refColumns + `
 FROM identifier WHERE account_id = ? ORDER BY kind, value, ref_row`
 
-// identifiers reads an account's. Who shares them is asked for by their values: a filter that a scan
-// applies takes a fifth of the time of a join.
+// identifiers reads an account's. Who shares them is asked for by their values alone, which have an index.
 func (d *Desk) identifiers(ctx context.Context, account string) ([]Identifier, error) {
 	list, err := collect(ctx, d, identifiersSQL, func(r *sql.Rows, c *Identifier) error {
 		return r.Scan(append([]any{&c.Kind, &c.Value, &c.Norm, &c.FirstAt, &c.LastAt, &c.Times}, refInto(&c.Ref)...)...)
@@ -57,29 +59,53 @@ func (d *Desk) identifiers(ctx context.Context, account string) ([]Identifier, e
 	if err != nil {
 		return nil, err
 	}
-	args := []any{account}
+	var values []string
 	for _, c := range list {
 		if c.Norm != "" {
-			args = append(args, c.Norm)
+			values = append(values, duckdb.Literal(c.Norm)) // of a parameter in a list the index is not used
 		}
 	}
-	if len(args) == 1 {
+	if values == nil {
 		return list, nil
 	}
-	type shared struct {
-		Kind, Norm string
-		Others     int64
-	}
-	others, err := collect(ctx, d, "SELECT kind, value_norm, count(DISTINCT account_id) FROM identifier WHERE account_id <> ? AND value_norm IN (?"+strings.Repeat(", ?", len(args)-2)+") GROUP BY ALL",
-		func(r *sql.Rows, v *shared) error { return r.Scan(&v.Kind, &v.Norm, &v.Others) }, args...)
-	for _, o := range others {
-		for i := range list {
-			if list[i].Kind == o.Kind && list[i].Norm == o.Norm {
-				list[i].Others = o.Others
+	type holder struct{ Kind, Norm, Account string }
+	holders, err := collect(ctx, d, "SELECT kind, value_norm, COALESCE(account_id, '') FROM identifier WHERE value_norm IN ("+strings.Join(values, ", ")+")",
+		func(r *sql.Rows, v *holder) error { return r.Scan(&v.Kind, &v.Norm, &v.Account) })
+	others := map[holder]bool{}
+	for _, h := range holders {
+		if h.Account != "" && h.Account != account && !others[h] {
+			others[h] = true
+			for i := range list {
+				if list[i].Kind == h.Kind && list[i].Norm == h.Norm {
+					list[i].Others++
+				}
 			}
 		}
 	}
 	return list, err
+}
+
+// named puts the user names of the accounts into a list, by an index: a join would read all accounts.
+func named[T any](ctx context.Context, d *Desk, list []T, of func(*T) (account string, name *string)) error {
+	ids := map[string]bool{}
+	for i := range list {
+		id, _ := of(&list[i])
+		ids[duckdb.Literal(id)] = true
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	names := map[string]string{}
+	_, err := collect(ctx, d, "SELECT account_id, COALESCE(username, '') FROM account WHERE account_id IN ("+strings.Join(slices.Collect(maps.Keys(ids)), ", ")+")", func(r *sql.Rows, v *[2]string) error {
+		err := r.Scan(&v[0], &v[1])
+		names[v[0]] = v[1]
+		return err
+	})
+	for i := range list {
+		id, name := of(&list[i])
+		*name = names[id]
+	}
+	return err
 }
 
 // Payment is one payment with its worth on its day.
@@ -204,7 +230,7 @@ func (d *Desk) Account(ctx context.Context, p Person, key string, callPage, paym
 				return err
 			}},
 			{[]string{"call_verdict"}, func() (err error) {
-				v.Calls, err = d.callsOf(ctx, &v.Page, "account_call", "account_id = ?", key)
+				v.Calls, err = d.callsOf(ctx, &v.Page, "account_call", duckdb.Where{Column: "account_id", Value: key}, "")
 				return err
 			}},
 			{[]string{"report_link"}, func() (err error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // Call is a call as lists show it: its verdict and its row.
@@ -44,36 +45,47 @@ func callInto(v *Call) []any {
 
 func scanCall(r *sql.Rows, v *Call) error { return r.Scan(callInto(v)...) }
 
-// callsOf gives one page of the calls for which a condition on the columns of a table of places
-// holds, oldest first: from that table what it has of them, from call_verdict the rest.
-func (d *Desk) callsOf(ctx context.Context, pg *Page, table, where string, args ...any) ([]Call, error) {
+// callsOf gives one page of the calls that have a key in a table of places, and for which a condition on its columns
+// holds ("": any), oldest first: from that table what it has of them, from call_verdict the rest.
+func (d *Desk) callsOf(ctx context.Context, pg *Page, table string, key duckdb.Where, where string, args ...any) ([]Call, error) {
+	if where == "" {
+		where = "true"
+	}
 	if !d.places(table) {
-		return paged(ctx, d, pg, callSQL+" WHERE "+where+" ORDER BY started_at, call_id", scanCall, args...)
+		return paged(ctx, d, pg, callSQL+" WHERE "+duckdb.Ident(key.Column)+" = ? AND "+where+" ORDER BY started_at, call_id", scanCall, append([]any{key.Value}, args...)...)
 	}
 	here, there := singleColumns, noSingle
 	single := slices.ContainsFunc(d.tables[table].Columns, func(c store.Column) bool { return c.Name == "call_id" })
 	if !single {
 		here, there = there, here
 	}
+	columns := []string{"place", "account_id", "started_at", "called_e164"}
+	if single {
+		columns = append(columns, "call_id", "presented_e164", "ref_row", "ref_offset")
+	}
+	of, err := d.engine.Rows(d.tables[table], columns, key)
+	if err != nil {
+		return nil, err
+	}
+	defer of.Close()
 	var places []int64
-	calls, err := collect(ctx, d, fmt.Sprintf(placeSQL, here, table, where, pg.Size, pg.offset()), func(r *sql.Rows, v *Call) error {
+	calls, err := paged(ctx, d, pg, fmt.Sprintf(placeSQL, here, of.SQL, where), func(r *sql.Rows, v *Call) error {
 		places = append(places, 0)
-		return r.Scan(&places[len(places)-1], &v.AccountID, &v.StartedAt, &v.Called, &v.ID, &v.Presented, &v.Ref.Row, &v.Ref.Offset, &pg.Total)
+		return r.Scan(&places[len(places)-1], &v.AccountID, &v.StartedAt, &v.Called, &v.ID, &v.Presented, &v.Ref.Row, &v.Ref.Offset)
 	}, args...)
+	if err != nil || len(calls) == 0 {
+		return nil, err
+	}
+	columns = []string{"called_country", "outcome", "talk_s", "staff", "grade", "institution_id", "rule", "reasons", "rule_version", "presented_name", "ref_source", "ref_table"}
+	if !single {
+		columns = append(columns, "call_id", "presented_e164", "ref_row", "ref_offset")
+	}
+	at, err := d.engine.At(d.tables["call_verdict"], columns, places)
 	if err != nil {
 		return nil, err
 	}
-	if len(calls) == 0 {
-		if pg.Number > 1 {
-			err = ErrNotFound
-		}
-		return nil, err
-	}
-	at, err := d.engine.At(d.tables["call_verdict"], places)
-	if err != nil {
-		return nil, err
-	}
-	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, there, at), func(r *sql.Rows, place *int64) error {
+	defer at.Close()
+	_, err = collect(ctx, d, fmt.Sprintf(placedSQL, there, at.SQL), func(r *sql.Rows, place *int64) error {
 		var c Call
 		if err := r.Scan(place, &c.ID, &c.Presented, &c.Ref.Row, &c.Ref.Offset, &c.Country, &c.Outcome, &c.TalkS, &c.Staff, &c.Grade, &c.InstitutionID, &c.Rule, &c.Reasons, &c.Version, &c.PresentedName, &c.Ref.Source, &c.Ref.Table); err != nil {
 			return err
@@ -93,8 +105,8 @@ const (
 	singleColumns = "call_id, COALESCE(presented_e164, 0), COALESCE(ref_row, 0), COALESCE(ref_offset, 0)" // each call has its own
 	noSingle      = "'', 0, 0, 0"
 	placeSQL      = `
-SELECT place, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), %s, count(*) OVER ()
-FROM %s WHERE %s ORDER BY started_at, place LIMIT %d OFFSET %d`
+SELECT place, COALESCE(account_id, ''), started_at, COALESCE(called_e164, 0), %s
+FROM (%s) WHERE %s ORDER BY started_at, place`
 	placedSQL = `
 SELECT place, %s, COALESCE(called_country, ''), COALESCE(outcome, ''), COALESCE(CAST(talk_s AS BIGINT), 0), COALESCE(staff, false), COALESCE(grade, ''), COALESCE(institution_id, ''),
        COALESCE(rule, ''), COALESCE(CAST(reasons AS VARCHAR), ''), COALESCE(CAST(rule_version AS VARCHAR), ''), COALESCE(presented_name, ''),
@@ -111,22 +123,31 @@ type judged struct {
 
 var judgedSQL = strings.Replace(callSQL, "\nFROM call_verdict", `,
        COALESCE(contradictions, ''), COALESCE(resembles, ''), COALESCE(role_hint, ''), COALESCE(would_block, ''), COALESCE(might_block, ''), COALESCE(rules_then, '')
-FROM call_verdict WHERE call_id = ?`, 1)
+FROM %s v`, 1)
 
 func scanJudged(r *sql.Rows, v *judged) error {
 	return r.Scan(append(callInto(&v.Call), &v.Contradictions, &v.Resembles, &v.RoleHint, &v.would, &v.might, &v.then)...)
 }
 
-// oneCall runs a query that finds a call by its id, at first among rows of that number only (0: not known):
+// oneCall finds a call in a table by its id, at first among rows of that number only (0: not known):
 // the tables of calls lie nearly in the order of rows, but not of ids. Elsewhere the row may have
 // another number: a table that is not built yet from what was mapped has that of an earlier snapshot.
-func oneCall[T any](ctx context.Context, d *Desk, query string, scan func(*sql.Rows, *T) error, key string, row int64) (T, error) {
+func oneCall[T any](ctx context.Context, d *Desk, query, table string, scan func(*sql.Rows, *T) error, key string, row int64) (v T, err error) {
+	id := duckdb.Where{Column: "call_id", Value: key}
+	var list []T
 	if row > 0 {
-		if v, err := first(ctx, d, query+" AND ref_row = ?", scan, key, row); !errors.Is(err, ErrNotFound) {
-			return v, err
-		}
+		list, err = found(ctx, d, query, table, scan, duckdb.Where{Column: "ref_row", Value: row}, id)
 	}
-	return first(ctx, d, query, scan, key)
+	if err == nil && len(list) == 0 {
+		list, err = found(ctx, d, query, table, scan, id)
+	}
+	if err == nil && len(list) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return v, err
+	}
+	return list[0], nil
 }
 
 // places reports whether a table has the places of the rows of call_verdict as it is published
@@ -149,7 +170,7 @@ const callDetailSQL = `
 SELECT answered_at, ended_at, presented_raw, received_cli_raw, called_raw, CAST(ring_s AS BIGINT), CAST(cost_minor AS BIGINT),
        COALESCE(currency, ''), COALESCE(trunk, ''), COALESCE(CAST(script_id AS VARCHAR), ''), COALESCE(recording, ''), COALESCE(CAST(upstream_ip AS VARCHAR), ''),
        CAST(keypress_count AS BIGINT)
-FROM call WHERE call_id = ?`
+FROM %s c`
 
 // Beside is what stands beside a call's verdict and does not decide it.
 type Beside struct {
@@ -205,14 +226,14 @@ func (d *Desk) Call(ctx context.Context, p Person, key string, row int64) (CallP
 	a := Asked{Action: SeePeople, Object: id("call", key), Needs: []string{"call", "call_verdict", "account"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (CallPage, error) {
 		var c CallPage
-		v, err := oneCall(ctx, d, judgedSQL, scanJudged, key, row)
+		v, err := oneCall(ctx, d, judgedSQL, "call_verdict", scanJudged, key, row)
 		if err != nil {
 			return c, err
 		}
 		c.Call = v.Call
 		return c, together(
 			func() (err error) {
-				c.Detail, err = oneCall(ctx, d, callDetailSQL, func(r *sql.Rows, v *CallDetail) error {
+				c.Detail, err = oneCall(ctx, d, callDetailSQL, "call", func(r *sql.Rows, v *CallDetail) error {
 					return r.Scan(&v.AnsweredAt, &v.EndedAt, &v.PresentedRaw, &v.ReceivedCLIRaw, &v.CalledRaw, &v.RingS, &v.CostMinor,
 						&v.Currency, &v.Trunk, &v.ScriptID, &v.Recording, &v.UpstreamIP, &v.Keypresses)
 				}, key, c.Call.Ref.Row)

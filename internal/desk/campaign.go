@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // Campaign is calls of one account that belong together.
@@ -136,7 +137,7 @@ func (d *Desk) Campaign(ctx context.Context, p Person, key string, calls, script
 			return r.Scan(&v.Calls, &v.Numbers, &v.Least, &v.Most, &v.Recorded, &v.Asks, &v.Named, &v.Repeated, &v.MessageBefore)
 		}, key)
 		c.Pairs, errs[2] = d.number(ctx, "SELECT count(*) FROM lockstep WHERE account_a = $1 OR account_b = $1", c.Campaign.AccountID)
-		c.Calls, errs[3] = d.callsOf(ctx, &c.Page, "account_call", "account_id = ? AND call_id IN (SELECT call_id FROM campaign_call WHERE campaign_id = ?)", c.Campaign.AccountID, key)
+		c.Calls, errs[3] = d.callsOf(ctx, &c.Page, "account_call", duckdb.Where{Column: "account_id", Value: c.Campaign.AccountID}, "call_id IN (SELECT call_id FROM campaign_call WHERE campaign_id = ?)", key)
 		return c, errors.Join(errs[:]...)
 	})
 }

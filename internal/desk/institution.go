@@ -83,13 +83,9 @@ SELECT COALESCE(number_from, 0), COALESCE(number_to, 0), COALESCE(inbound_only, 
 FROM institution_number WHERE institution_id = ? ORDER BY number_from, number_to, valid_from`
 
 const institutionAccountsSQL = `
-SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.numbers, v.a_star, v.a, v.b, v.c, v.d
-FROM (
-	SELECT account_id, answered_calls AS calls, answered_long_calls AS long_calls, answered_numbers AS numbers,
-	       answered_a_star AS a_star, answered_a AS a, answered_b AS b, answered_c AS c, answered_d AS d
-	FROM account_institution WHERE institution_id = ? AND answered_calls + answered_d > 0
-) v LEFT JOIN account a ON a.account_id = v.account_id
-ORDER BY v.calls DESC, v.d DESC, v.account_id`
+SELECT COALESCE(account_id, ''), answered_calls, answered_long_calls, answered_numbers, answered_a_star, answered_a, answered_b, answered_c, answered_d
+FROM account_institution WHERE institution_id = ? AND answered_calls + answered_d > 0
+ORDER BY answered_calls DESC, answered_d DESC, account_id`
 
 // Institution is one institution by its id.
 func (d *Desk) Institution(ctx context.Context, p Person, key string, number int) (Institution, error) {
@@ -115,8 +111,9 @@ func (d *Desk) Institution(ctx context.Context, p Person, key string, number int
 			return r.Scan(&v.From, &v.To, &v.InboundOnly, &v.ValidFrom, &v.ValidTo, &v.SourceURL, &v.SeenOn)
 		}, key)
 		i.Accounts, err2 = paged(ctx, d, &i.Page, institutionAccountsSQL, func(r *sql.Rows, v *InstitutionAccount) error {
-			return r.Scan(&v.AccountID, &v.Username, &v.Calls, &v.LongCalls, &v.Numbers, &v.AStar, &v.A, &v.B, &v.C, &v.D)
+			return r.Scan(&v.AccountID, &v.Calls, &v.LongCalls, &v.Numbers, &v.AStar, &v.A, &v.B, &v.C, &v.D)
 		}, key)
-		return i, errors.Join(err, err1, err2)
+		err3 := named(ctx, d, i.Accounts, func(v *InstitutionAccount) (id string, name *string) { return v.AccountID, &v.Username })
+		return i, errors.Join(err, err1, err2, err3)
 	})
 }

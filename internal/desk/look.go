@@ -12,6 +12,8 @@ import (
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/ledger"
+	"github.com/unspoof/unspoof/internal/store"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // Asked is one request for evidence, as the ledger will tell it.
@@ -189,6 +191,28 @@ func first[T any](ctx context.Context, d *Desk, query string, scan func(*sql.Row
 		return none, err
 	}
 	return list[0], nil
+}
+
+// Keys are the columns by which pages look rows up; an engine that holds small tables in memory should have them indexed.
+var Keys = []string{"account_id", "call_id", "called_e164", "campaign_id", "payment_id", "value_norm", "victim_phone_e164"}
+
+// found gives the rows of a table for which conditions hold, however large the table is: the query has %s for where they are.
+func found[T any](ctx context.Context, d *Desk, query, table string, scan func(*sql.Rows, *T) error, where ...duckdb.Where) ([]T, error) {
+	x, err := d.engine.Find(ctx, d.tables[table], where...)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	return collect(ctx, d, fmt.Sprintf(query, "("+x.SQL+")"), scan)
+}
+
+// columnsOf lists the columns of a table.
+func columnsOf(m store.Manifest) []string {
+	names := make([]string, len(m.Columns))
+	for i, c := range m.Columns {
+		names[i] = c.Name
+	}
+	return names
 }
 
 // refColumns are the columns of a row reference; scan them into the four of [refInto].

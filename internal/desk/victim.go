@@ -3,10 +3,12 @@ package desk
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/unspoof/unspoof/internal/casefile"
+	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
 // Victim is one called number with what happened to it.
@@ -35,7 +37,9 @@ SELECT called_e164, COALESCE(country, ''), CAST(calls AS BIGINT), CAST(answered 
        COALESCE(CAST(linked_reports AS BIGINT), 0), CAST(linked_loss_minor AS BIGINT), COALESCE(CAST(points AS DOUBLE), 0), COALESCE(CAST(reasons AS VARCHAR), ''),
        COALESCE(talk_band, ''), COALESCE(line, ''), COALESCE(area, ''), COALESCE(force_area, ''), CAST(passcode_calls AS BIGINT), CAST(priority AS BIGINT),
        COALESCE(batch_id, ''), COALESCE(excluded_reason, '')
-FROM victim`
+FROM %s v`
+
+const victimOrder = " ORDER BY points DESC NULLS LAST, talk_s DESC, called_e164"
 
 func scanVictim(r *sql.Rows, v *Victim) error {
 	return r.Scan(&v.Number, &v.Country, &v.Calls, &v.Answered, &v.LongCalls, &v.TalkS, &v.FirstAt, &v.LastAt, &v.Accounts,
@@ -55,11 +59,25 @@ func (d *Desk) Victims(ctx context.Context, p Person, number int, batch string) 
 	a := Asked{Action: SeePeople, Object: "page:victims", Details: map[string]any{"page": number, "batch": quoted(batch)}, Needs: []string{"victim"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (_ VictimList, err error) {
 		l := VictimList{Page: page(number), Batch: batch}
-		where, args := " WHERE called_e164 IS NOT NULL", []any(nil)
+		where, args := "called_e164 IS NOT NULL", []any(nil)
 		if batch != "" {
 			where, args = where+" AND batch_id = ?", []any{batch}
 		}
-		l.List, err = paged(ctx, d, &l.Page, victimSQL+where+" ORDER BY points DESC NULLS LAST, talk_s DESC, called_e164", scanVictim, args...)
+		placed, err := d.engine.Placed(d.tables["victim"])
+		if err != nil {
+			return l, err
+		}
+		// The places first, from the few columns that say which rows they are.
+		places, err := paged(ctx, d, &l.Page, "SELECT place FROM ("+placed+") WHERE "+where+victimOrder, func(r *sql.Rows, place *int64) error { return r.Scan(place) }, args...)
+		if err != nil || len(places) == 0 {
+			return l, err
+		}
+		at, err := d.engine.At(d.tables["victim"], columnsOf(d.tables["victim"]), places)
+		if err != nil {
+			return l, err
+		}
+		defer at.Close()
+		l.List, err = collect(ctx, d, fmt.Sprintf(victimSQL, "("+at.SQL+")")+victimOrder, scanVictim)
 		return l, err
 	})
 }
@@ -118,13 +136,9 @@ type CallerOf struct {
 }
 
 const callersOfSQL = `
-SELECT v.account_id, COALESCE(a.username, ''), v.calls, v.long_calls, v.talk_s, v.first_at, v.last_at
-FROM (
-	SELECT account_id, count(*) AS calls, count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60) AS long_calls,
-	       CAST(sum(talk_s) AS BIGINT) AS talk_s, min(started_at) AS first_at, max(started_at) AS last_at
-	FROM %s WHERE called_e164 = ? GROUP BY account_id
-) v LEFT JOIN account a ON a.account_id = v.account_id
-ORDER BY v.talk_s DESC NULLS LAST, v.account_id`
+SELECT COALESCE(account_id, ''), count(*), count(*) FILTER (WHERE outcome = 'answered' AND talk_s > 60), CAST(sum(talk_s) AS BIGINT) AS talk_s, min(started_at), max(started_at)
+FROM (%s) GROUP BY account_id
+ORDER BY talk_s DESC NULLS LAST, account_id`
 
 // Number is everything known of one telephone number as a called party.
 type Number struct {
@@ -143,6 +157,7 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 		Needs: []string{"call_verdict", "account"}}
 	return look(ctx, d, p, a, func(ctx context.Context) (Number, error) {
 		v := Number{Number: n, Page: page(number)}
+		key := duckdb.Where{Column: "called_e164", Value: int64(n)}
 		callers := "call_verdict"
 		if d.places("number_call") {
 			callers = "number_call" // the same rows, in the order of numbers
@@ -152,17 +167,22 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 				if !d.has("victim") {
 					return nil
 				}
-				found, err := collect(ctx, d, victimSQL+" WHERE called_e164 = ?", scanVictim, int64(n))
-				if len(found) > 0 {
-					v.Victim = &found[0]
+				list, err := found(ctx, d, victimSQL, "victim", scanVictim, key)
+				if len(list) > 0 {
+					v.Victim = &list[0]
 				}
 				return err
 			},
-			func() (err error) {
-				v.Callers, err = collect(ctx, d, fmt.Sprintf(callersOfSQL, callers), func(r *sql.Rows, c *CallerOf) error {
-					return r.Scan(&c.AccountID, &c.Username, &c.Calls, &c.LongCalls, &c.TalkS, &c.FirstAt, &c.LastAt)
-				}, int64(n))
-				return err
+			func() error {
+				of, err := d.engine.Rows(d.tables[callers], []string{"called_e164", "account_id", "outcome", "talk_s", "started_at"}, key)
+				if err != nil {
+					return err
+				}
+				defer of.Close()
+				v.Callers, err = collect(ctx, d, fmt.Sprintf(callersOfSQL, of.SQL), func(r *sql.Rows, c *CallerOf) error {
+					return r.Scan(&c.AccountID, &c.Calls, &c.LongCalls, &c.TalkS, &c.FirstAt, &c.LastAt)
+				})
+				return errors.Join(err, named(ctx, d, v.Callers, func(c *CallerOf) (id string, name *string) { return c.AccountID, &c.Username }))
 			},
 			func() (err error) {
 				if d.has("loss_report") {
@@ -180,7 +200,7 @@ func (d *Desk) Number(ctx context.Context, p Person, n casefile.E164, number int
 				return err
 			},
 			func() (err error) {
-				v.Calls, err = d.callsOf(ctx, &v.Page, "number_call", "called_e164 = ?", int64(n))
+				v.Calls, err = d.callsOf(ctx, &v.Page, "number_call", key, "")
 				return err
 			},
 		)

@@ -80,7 +80,7 @@ func Steps() []step.Step {
 		{Table: "block_rule", About: "one rule by which networks block calls, from its day", SQL: blockRuleSQL},
 		{Table: "call_verdict", About: "one call: the institution it pretended to come from, with grade and reasons",
 			Inputs: []string{"call", "account", "identifier", "institution", "institution_number", "number_block", "name_match", "name_hint", "script_name", "block_rule"},
-			SQL:    callVerdictSQL, Params: verdictParams, PerFile: "call", Rests: verdictRests,
+			SQL:    callVerdictSQL, Params: verdictParams, PerFile: "call", Rests: verdictRests, Sought: true,
 			Prepare: step.Both(step.Words("call", "called_country", "outcome", "ref_source", "ref_table"), step.Words("institution", "institution_id"))},
 		{Table: "presented_number", About: "one presented number that no verdict explains by the registry or the number plan",
 			Inputs: []string{"call_verdict"}, SQL: presentedNumberSQL, Grow: &step.Grow{Of: []string{"call_verdict"},

@@ -218,7 +218,11 @@ func partName(i int) string { return fmt.Sprintf("part-%05d.parquet", i) }
 
 // file writes one file.
 func (r *run) file(ctx context.Context, stage *store.Stage, i int) (store.File, []store.Column, error) {
-	rows, columns, err := r.e.Write(ctx, Expand(r.SQL, r.m.Params), stage.Dir+"/"+partName(i))
+	write := r.e.Write
+	if r.Sought {
+		write = r.e.WriteSought
+	}
+	rows, columns, err := write(ctx, Expand(r.SQL, r.m.Params), stage.Dir+"/"+partName(i))
 	return store.File{Name: partName(i), Rows: rows}, columns, err
 }
 

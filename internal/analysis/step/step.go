@@ -39,6 +39,7 @@ type Step struct {
 	// quoted value. They are part of the version.
 	Params  func(*store.Case) (map[string]string, error)
 	Prepare Prepare // may be nil
+	Sought  bool    // pages look single rows of it up among very many
 	// What makes the table again quickly when only little of its inputs is new (grow.go).
 	PerFile string          // an input of whose files the table has one file each; empty: none
 	Grow    *Grow           // may be nil

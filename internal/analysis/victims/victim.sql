@@ -122,6 +122,6 @@ told AS (
     excluded_reason, call.at AS longest_at, call.id AS longest_call_id,
     call.ref.s AS ref_source, call.ref.t AS ref_table, call.ref.r AS ref_row, call.ref.o AS ref_offset
   FROM summed
-  ORDER BY points DESC, talk_s DESC, called_e164
+  ORDER BY called_e164
 )
 SELECT * FROM was UNION ALL SELECT * FROM told

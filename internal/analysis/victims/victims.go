@@ -56,7 +56,7 @@ func Steps() []step.Step {
 	return []step.Step{
 		{Table: "report_link", About: "one call that a loss report may be about", Inputs: []string{"loss_report", "call_verdict", "name_match"}, SQL: reportLinkSQL},
 		{Table: "victim", About: "one called number", Inputs: []string{"call_verdict", "number_call", "passcode_call", "report_link", "institution", "institution_number", "account"},
-			Version: "police areas " + hex.EncodeToString(sum[:]), SQL: victimSQL, Prepare: preparePolice, Grow: &step.Grow{
+			Version: "police areas " + hex.EncodeToString(sum[:]), SQL: victimSQL, Sought: true, Prepare: preparePolice, Grow: &step.Grow{
 				Of: []string{"call_verdict", "number_call"}, By: []string{"passcode_call", "report_link", "account"},
 				Was: "called_e164 BIGINT, country VARCHAR, calls BIGINT, answered BIGINT, long_calls BIGINT, talk_s BIGINT, first_at TIMESTAMPTZ, last_at TIMESTAMPTZ, accounts BIGINT, " +
 					"institutions VARCHAR, best_grade VARCHAR, repeat BOOLEAN, linked_reports BIGINT, linked_loss_minor BIGINT, points INTEGER, reasons VARCHAR, longest_s BIGINT, talk_band VARCHAR, " +

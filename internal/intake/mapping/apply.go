@@ -331,7 +331,7 @@ func (p Plan) Run(ctx context.Context, c *store.Case, e *duckdb.Engine, record s
 		if slices.Contains(kept, of[i]) {
 			continue
 		}
-		rows, cols, err := e.Write(ctx, f.SQL, stage.Dir+"/"+name())
+		rows, cols, err := e.WriteSought(ctx, f.SQL, stage.Dir+"/"+name())
 		if err != nil {
 			return store.Manifest{}, fmt.Errorf("case table %s, filled by mapping %s: %w", m.Table, strings.Join(p.Mappings, ", "), err)
 		}

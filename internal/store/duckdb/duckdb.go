@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,6 +47,7 @@ type Options struct {
 	MemoryMB int64    // 0: 3072
 	ReadDirs []string // folders outside the case that may be read
 	KeepRows int64    // for look-ups: case tables and findings of at most so many rows are held in memory; 0: none
+	Keys     []string // columns on which these have an index
 }
 
 // Engine answers SQL over the published tables of one case.
@@ -53,9 +55,13 @@ type Engine struct {
 	DB   *sql.DB
 	c    *store.Case
 	keep int64             // rows of the largest table that is held in memory
+	keys []string          // columns on which it has an index
 	seen map[string]string // table -> version its view shows
 	temp string
 	held *os.File // the lock that says temp is in use
+
+	footing sync.Mutex
+	footers map[string]*footer // of published files that were looked into, by path; guarded by footing
 }
 
 // Open starts an engine and makes a view of every published table.
@@ -70,7 +76,7 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 		held.Close()
 		return nil, err
 	}
-	e := &Engine{DB: sql.OpenDB(connector), c: c, keep: opt.KeepRows, seen: map[string]string{}, temp: temp, held: held}
+	e := &Engine{DB: sql.OpenDB(connector), c: c, keep: opt.KeepRows, keys: opt.Keys, seen: map[string]string{}, temp: temp, held: held, footers: map[string]*footer{}}
 	if opt.MemoryMB == 0 {
 		opt.MemoryMB = 3072
 	}
@@ -88,6 +94,9 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 		"SET temp_directory = " + Literal(temp),
 		"SET TimeZone = 'UTC'",
 		"SET parquet_metadata_cache = true", // a published file never changes
+		// Small batches of rows are not kept back until they are large: tables stay more nearly in the order of
+		// their input, and a row is found in fewer of their groups.
+		"SET enable_caching_operators = false",
 		"SET allowed_directories = [" + strings.Join(allowed, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET autoinstall_known_extensions = false",
@@ -206,9 +215,9 @@ func (e *Engine) Show(ctx context.Context, m store.Manifest) error {
 		return err
 	}
 	kept := "kept." + Ident(m.Table)
-	small := m.Kind != store.KindSource && len(m.Files) > 0 && m.Rows <= e.keep
+	small := e.holds(m)
 	if small {
-		if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE "+kept+" AS "+from); err != nil {
+		if err := e.hold(ctx, m, kept, from); err != nil {
 			return fmt.Errorf("table %q version %.12s: %w", m.Table, m.Version, err)
 		}
 		from = "SELECT * FROM " + kept
@@ -222,6 +231,26 @@ func (e *Engine) Show(ctx context.Context, m store.Manifest) error {
 		}
 	}
 	e.seen[m.Table] = m.Version
+	return nil
+}
+
+// holds reports whether a table is held in memory.
+func (e *Engine) holds(m store.Manifest) bool {
+	return m.Kind != store.KindSource && len(m.Files) > 0 && m.Rows <= e.keep
+}
+
+// hold puts a table into memory, with an index on each column that look-ups go by.
+func (e *Engine) hold(ctx context.Context, m store.Manifest, kept, from string) error {
+	if _, err := e.DB.ExecContext(ctx, "CREATE OR REPLACE TABLE "+kept+" AS "+from); err != nil {
+		return err
+	}
+	for _, c := range m.Columns {
+		if slices.Contains(e.keys, c.Name) {
+			if _, err := e.DB.ExecContext(ctx, "CREATE INDEX "+Ident(m.Table+"."+c.Name)+" ON "+kept+" ("+Ident(c.Name)+")"); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
@@ -291,41 +320,9 @@ func firstPlace(m store.Manifest, i int) (n int64) {
 	return n
 }
 
-// At is the SQL of a select of the rows of a published table at some places, with a column place
-// more. Only the parts of its files that hold them are read.
-func (e *Engine) At(m store.Manifest, places []int64) (string, error) {
-	var parts []string
-	for i, f := range m.Files {
-		first := firstPlace(m, i)
-		var rows []string
-		for _, p := range places {
-			if p >= first && p < first+f.Rows {
-				rows = append(rows, fmt.Sprint(p-first))
-			}
-		}
-		if rows == nil {
-			continue
-		}
-		path, err := filepath.Abs(e.c.Paths(m)[i])
-		if err != nil {
-			return "", err
-		}
-		parts = append(parts, fmt.Sprintf("SELECT * EXCLUDE (file_row_number), file_row_number + %d AS place FROM read_parquet(%s, hive_partitioning=false, file_row_number=true) WHERE file_row_number IN (%s)",
-			first, Literal(path), strings.Join(rows, ", ")))
-	}
-	if parts == nil {
-		return "", fmt.Errorf("table %q has no row at %d", m.Table, places)
-	}
-	return strings.Join(parts, " UNION ALL "), nil
-}
-
 func (e *Engine) relation(m store.Manifest) (string, error) {
-	if len(m.Files) == 0 { // a table with columns and no row
-		cols := make([]string, len(m.Columns))
-		for i, c := range m.Columns {
-			cols[i] = "NULL::" + c.Type + " AS " + Ident(c.Name)
-		}
-		return "SELECT " + strings.Join(cols, ", ") + " WHERE false", nil
+	if len(m.Files) == 0 {
+		return noRow(m), nil
 	}
 	paths := e.c.Paths(m)
 	for i, p := range paths {
@@ -338,20 +335,44 @@ func (e *Engine) relation(m store.Manifest) (string, error) {
 	return "SELECT * FROM read_parquet([" + strings.Join(paths, ", ") + "], hive_partitioning=false)", nil
 }
 
+// noRow is the SQL of a select of a table's columns without a row.
+func noRow(m store.Manifest) string {
+	cols := make([]string, len(m.Columns))
+	for i, c := range m.Columns {
+		cols[i] = "NULL::" + c.Type + " AS " + Ident(c.Name)
+	}
+	return "SELECT " + strings.Join(cols, ", ") + " WHERE false"
+}
+
 // parquetOptions: giving up on dictionaries early and the delta encodings of version 2 take
-// about a third of the writing time of a call table, and a quarter of its size (measured:
-// docs/performance.md).
-const parquetOptions = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 2000, ROW_GROUP_SIZE 122880)"
+// about a third of the writing time of a call table, and a quarter of its size; filters of values by which a reader
+// could pass groups over took a tenth (measured: docs/performance.md).
+const parquetOptions = "(FORMAT parquet, PARQUET_VERSION v2, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 2000, WRITE_BLOOM_FILTER false, ROW_GROUP_SIZE %d)"
+
+// Rows of a group of rows of a file. To read a row its group is decoded up to it.
+const (
+	groupRows       = 122880
+	soughtGroupRows = 40960
+)
 
 // Write runs a query and writes its rows, in order, as one Parquet file. It gives the row
 // count and the result's columns.
 func (e *Engine) Write(ctx context.Context, query, path string) (rows int64, cols []store.Column, err error) {
+	return e.write(ctx, query, path, groupRows)
+}
+
+// WriteSought is [Engine.Write] of a table in which single rows are looked up: its groups of rows are smaller.
+func (e *Engine) WriteSought(ctx context.Context, query, path string) (rows int64, cols []store.Column, err error) {
+	return e.write(ctx, query, path, soughtGroupRows)
+}
+
+func (e *Engine) write(ctx context.Context, query, path string, group int) (rows int64, cols []store.Column, err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return 0, nil, err
 	}
 	written := writeBack(abs)
-	res, err := e.DB.ExecContext(ctx, "COPY (\n"+query+"\n) TO "+Literal(abs)+" "+parquetOptions)
+	res, err := e.DB.ExecContext(ctx, "COPY (\n"+query+"\n) TO "+Literal(abs)+" "+fmt.Sprintf(parquetOptions, group))
 	written()
 	if err != nil {
 		return 0, nil, err
@@ -407,8 +428,14 @@ func (e *Engine) Columns(ctx context.Context, query string) ([]store.Column, err
 	return cols, r.Err()
 }
 
-// Literal quotes a string as an SQL literal.
-func Literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// Literal quotes a string as an SQL literal. A NUL, which would end the statement, is put in by its number.
+func Literal(s string) string {
+	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if !strings.Contains(s, "\x00") {
+		return quoted
+	}
+	return "(" + strings.ReplaceAll(quoted, "\x00", "' || chr(0) || '") + ")"
+}
 
 // Ident quotes a name as an SQL identifier.
 func Ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

@@ -43,11 +43,11 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("%d rows, %d in the wrong place, %v", n, wrong, err)
 	}
 	want := []int64{0, 2, 3, 150000, 200002, 200003}
-	at, err := e.At(m, want)
+	at, err := e.At(m, []string{"i"}, want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := e.DB.Query("SELECT place, i FROM (" + at + ") ORDER BY place")
+	rows, err := e.DB.Query("SELECT place, i FROM (" + at.SQL + ") ORDER BY place")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestPlaces(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("rows at %d, want %d", got, want)
 	}
-	if sql, err := e.At(m, []int64{-1, 200004}); err == nil {
-		t.Errorf("rows that are not there are looked for: %s", sql)
+	if sql, err := e.At(m, []string{"i"}, []int64{-1, 200004}); err == nil {
+		t.Errorf("rows that are not there are looked for: %s", sql.SQL)
 	}
 }
