@@ -104,12 +104,12 @@ func (d *Desk) missing(need []string) (list []string) {
 // has tells whether a table is published. The caller holds d.reading.
 func (d *Desk) has(table string) bool { _, ok := d.tables[table]; return ok }
 
-// together does independent reads of one page, as many at a time as leave each two processors: that
-// many the engine keeps busy with one query, and more get in each other's way.
+// together does independent reads of one page, as many at a time as there are processors: most of them are short
+// and keep one busy.
 func together(reads ...func() error) error {
 	errs := make([]error, len(reads))
 	var some errgroup.Group
-	some.SetLimit(max(1, runtime.GOMAXPROCS(0)/2))
+	some.SetLimit(runtime.GOMAXPROCS(0))
 	for i, read := range reads {
 		some.Go(func() error {
 			errs[i] = read()

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"database/sql/driver"
 	_ "embed"
 	"encoding/hex"
 	"errors"
@@ -70,7 +71,14 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector, err := duck.NewConnector("", nil)
+	connector, err := duck.NewConnector("", func(session driver.ExecerContext) error {
+		for _, s := range opt.session() {
+			if _, err := session.ExecContext(context.WithoutCancel(ctx), s, nil); err != nil {
+				return fmt.Errorf("engine: %s: %w", s, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		os.RemoveAll(temp)
 		held.Close()
@@ -92,20 +100,11 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 	settings := []string{
 		fmt.Sprintf("SET memory_limit = '%dMB'", opt.MemoryMB),
 		"SET temp_directory = " + Literal(temp),
-		"SET TimeZone = 'UTC'",
-		"SET parquet_metadata_cache = true", // a published file never changes
-		// Small batches of rows are not kept back until they are large: tables stay more nearly in the order of
-		// their input, and a row is found in fewer of their groups.
-		"SET enable_caching_operators = false",
 		"SET allowed_directories = [" + strings.Join(allowed, ", ") + "]",
 		"SET enable_external_access = false",
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-	}
-	if opt.KeepRows > 0 {
-		// The statistics of a column are added up anew from those of all its row groups for every
-		// query: for a look-up that takes as long as the rest.
-		settings = append(settings, "SET disabled_optimizers = 'statistics_propagation,join_order'")
+		"SET enable_external_file_cache = false", // the system holds files in memory already
 	}
 	if opt.Threads > 0 {
 		settings = append(settings, fmt.Sprintf("SET threads = %d", opt.Threads))
@@ -131,6 +130,23 @@ func Open(ctx context.Context, c *store.Case, opt Options) (*Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+// session lists what is set for every connection to the engine, of which there are as many as statements run at once.
+func (opt Options) session() []string {
+	list := []string{
+		"SET TimeZone = 'UTC'",
+		"SET parquet_metadata_cache = true", // a published file never changes
+		// Small batches of rows are not kept back until they are large: tables stay more nearly in the order of
+		// their input, and a row is found in fewer of their groups.
+		"SET enable_caching_operators = false",
+	}
+	if opt.KeepRows > 0 {
+		// The statistics of a column are added up anew from those of all its row groups for every
+		// query: for a look-up that takes as long as the rest.
+		list = append(list, "SET disabled_optimizers = 'statistics_propagation,join_order'")
+	}
+	return list
 }
 
 // Close stops the engine and removes its temporary files.

@@ -192,3 +192,30 @@ func TestEngineStaysInsideTheCase(t *testing.T) {
 		t.Fatal("the engine read a file outside the case")
 	}
 }
+
+// Statements that run at once have a connection each, and all are set alike.
+func TestConnectionsAreAlike(t *testing.T) {
+	e, err := Open(t.Context(), newCase(t), Options{KeepRows: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var first string
+	for i := range 3 {
+		conn, err := e.DB.Conn(t.Context()) // held until the test ends
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		var zone, all string
+		if err := conn.QueryRowContext(t.Context(), "SELECT current_setting('TimeZone'), string_agg(name || '=' || value, '; ' ORDER BY name) FROM duckdb_settings()").Scan(&zone, &all); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = all
+		}
+		if zone != "UTC" || all != first {
+			t.Errorf("connection %d has the zone %s and\n%s\nthe first\n%s", i, zone, all, first)
+		}
+	}
+}
