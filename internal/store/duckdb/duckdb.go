@@ -247,6 +247,9 @@ func (e *Engine) Show(ctx context.Context, m store.Manifest) error {
 		}
 	}
 	e.seen[m.Table] = m.Version
+	e.footing.Lock()
+	defer e.footing.Unlock()
+	clear(e.footers) // some of a version that is no more
 	return nil
 }
 

@@ -187,7 +187,7 @@ func (e *Engine) excerpt(m store.Manifest, columns []string, choose func(file in
 		}
 		first := firstPlace(m, i)
 		begins, place := make([]int64, len(groups)), fmt.Sprintf("file_row_number + %d", first)
-		if chunks := f.chunks(columns); chunks != nil && 2*len(groups) < f.meta.NumRowGroups() {
+		if chunks := f.chunks(columns); chunks != nil && len(groups) <= fewGroups && 2*len(groups) < f.meta.NumRowGroups() {
 			if path, err = e.copyGroups(path, f, chunks, groups); err != nil {
 				return x, fmt.Errorf("excerpt of table %q: %w", m.Table, err)
 			}
@@ -213,6 +213,9 @@ func (e *Engine) excerpt(m store.Manifest, columns []string, choose func(file in
 	x.SQL = strings.Join(parts, " UNION ALL ")
 	return x, nil
 }
+
+// fewGroups is how many groups an excerpt copies; more are read where they are.
+const fewGroups = 64
 
 // footer is what a Parquet file says of its parts.
 type footer struct {
