@@ -184,8 +184,8 @@ func caseFlag(c *cobra.Command) *string {
 }
 
 // memoryFlag is the flag of commands that do much: how much memory they may take, in all. The
-// program's own part is kept below it by collecting garbage sooner; the SQL engine gets all but a
-// quarter, or half a GiB of much, and puts on disk what does not fit.
+// program's own part is kept below it by collecting garbage sooner; the SQL engine gets what a
+// quarter leaves and puts on disk what does not fit.
 func memoryFlag(c *cobra.Command, usual byteSize) *byteSize {
 	c.Flags().Var(&usual, "memory", "how much memory to use; what does not fit goes to disk")
 	return &usual
@@ -208,7 +208,7 @@ func (w *workspace) bound(memory *byteSize) error {
 		return &coded{exitUsage, fmt.Errorf("--memory %s is too little: at least %s is needed", memory, humanize.IBytes(least))}
 	}
 	debug.SetMemoryLimit(int64(*memory) / 4 * 3)
-	w.engineMB = int64(*memory-min(*memory/4, 512<<20)) >> 20
+	w.engineMB = int64(*memory) / 4 * 3 >> 20
 	return nil
 }
 
