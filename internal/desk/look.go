@@ -12,7 +12,6 @@ import (
 
 	"github.com/unspoof/unspoof/internal/casefile"
 	"github.com/unspoof/unspoof/internal/ledger"
-	"github.com/unspoof/unspoof/internal/store"
 	"github.com/unspoof/unspoof/internal/store/duckdb"
 )
 
@@ -204,15 +203,6 @@ func found[T any](ctx context.Context, d *Desk, query, table string, scan func(*
 	}
 	defer x.Close()
 	return collect(ctx, d, fmt.Sprintf(query, "("+x.SQL+")"), scan)
-}
-
-// columnsOf lists the columns of a table.
-func columnsOf(m store.Manifest) []string {
-	names := make([]string, len(m.Columns))
-	for i, c := range m.Columns {
-		names[i] = c.Name
-	}
-	return names
 }
 
 // refColumns are the columns of a row reference; scan them into the four of [refInto].

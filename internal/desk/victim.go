@@ -72,7 +72,7 @@ func (d *Desk) Victims(ctx context.Context, p Person, number int, batch string) 
 		if err != nil || len(places) == 0 {
 			return l, err
 		}
-		at, err := d.engine.At(d.tables["victim"], columnsOf(d.tables["victim"]), places)
+		at, err := d.engine.At(d.tables["victim"], d.tables["victim"].ColumnNames(), places)
 		if err != nil {
 			return l, err
 		}

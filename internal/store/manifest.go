@@ -60,6 +60,15 @@ type Manifest struct {
 	Files       []File            `json:"files"`
 }
 
+// ColumnNames lists the names of the table's columns.
+func (m Manifest) ColumnNames() []string {
+	names := make([]string, len(m.Columns))
+	for i, c := range m.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // VersionOf computes the version from everything the table's rows depend on: the step, its
 // version, its parameters and its inputs' versions. It reads no file, so staleness can be
 // told before anything is computed.

@@ -37,6 +37,14 @@ func conditions(where []Where) string {
 	return strings.Join(list, " AND ")
 }
 
+func identList(columns []string) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = Ident(c)
+	}
+	return strings.Join(list, ", ")
+}
+
 // Excerpt is some rows of a published table, to be read by its SQL until it is closed. Of a
 // table with many groups of rows the few that matter are copied, byte for byte, into a file of
 // their own. The engine itself makes a reader for every column of every group of a file
@@ -79,10 +87,7 @@ func (e *Engine) Find(ctx context.Context, m store.Manifest, where ...Where) (*E
 	if e.holds(m) {
 		return &Excerpt{SQL: "SELECT * FROM " + Ident(m.Table) + " WHERE " + conditions(where)}, nil
 	}
-	columns, quoted := make([]string, len(m.Columns)), make([]string, len(m.Columns))
-	for i, c := range m.Columns {
-		columns[i], quoted[i] = c.Name, Ident(c.Name)
-	}
+	columns := m.ColumnNames()
 	some, err := e.rows(m, []string{where[0].Column}, where, where[:1])
 	if err != nil {
 		return nil, err
@@ -114,7 +119,7 @@ func (e *Engine) Find(ctx context.Context, m store.Manifest, where ...Where) (*E
 		x, err = e.At(m, columns, places)
 	}
 	if err == nil {
-		x.SQL = "SELECT " + strings.Join(quoted, ", ") + " FROM (" + x.SQL + ") WHERE " + conditions(where)
+		x.SQL = "SELECT " + identList(columns) + " FROM (" + x.SQL + ") WHERE " + conditions(where)
 	}
 	return x, err
 }
@@ -161,15 +166,11 @@ func (e *Engine) excerpt(m store.Manifest, columns []string, choose func(file in
 			x.Close()
 		}
 	}()
-	quoted := make([]string, len(columns))
-	for i, c := range columns {
-		quoted[i] = Ident(c)
-	}
 	with := func(place string) string {
 		if slices.Contains(columns, "place") {
-			return strings.Join(quoted, ", ")
+			return identList(columns)
 		}
-		return strings.Join(quoted, ", ") + ", " + place + " AS place"
+		return identList(columns) + ", " + place + " AS place"
 	}
 	var parts []string
 	for i := range m.Files {
